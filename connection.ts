@@ -1,0 +1,204 @@
+/**
+ * One connection to corosync: its handle, its descriptor, and the rule that
+ * its requests never overlap.
+ *
+ * @module
+ */
+import { abortable, pause } from "./abortable.ts";
+import { CpgError } from "./errors.ts";
+import { CpgModelFlag, CsError, type Libcpg } from "./ffi.ts";
+import { NativeMemory } from "./memory.ts";
+import { Poller, POLLOUT } from "./poller.ts";
+import {
+  CPG_MEMBERS_MAX,
+  SIZEOF_CPG_ADDRESS,
+  SIZEOF_CPG_MODEL_V1_DATA,
+  SIZEOF_CPG_NAME,
+  SIZEOF_POLLFD,
+  writeCpgModelV1Data,
+} from "./structs.ts";
+
+/** Addresses of the three callbacks of model v1. */
+export interface Callbacks {
+  readonly deliver: bigint;
+  readonly confchg: bigint;
+  readonly totemConfchg: bigint;
+}
+
+/** One call of libcpg that may have to be tried several times. */
+export interface Request {
+  /** What it is for, to begin an error's message with. */
+  readonly doing: string;
+  /** The C function. */
+  readonly call: string;
+  /** Makes the call and gives its result code; may use the memory meanwhile. */
+  attempt(memory: NativeMemory): number | Promise<number>;
+}
+
+/** The memory of a request: room for the largest, `cpg_membership_get`. */
+const REQUEST_MEMORY = SIZEOF_CPG_NAME + 8 +
+  CPG_MEMBERS_MAX * SIZEOF_CPG_ADDRESS;
+
+/** The longest pause between two attempts, in milliseconds. */
+const LONGEST_PAUSE = 64;
+
+/**
+ * Sends between two looks at whether the socket has room. libqb writes one
+ * byte for each send and spins while the socket is full, as it is when the
+ * daemon is stopped. It holds some 270 such bytes on Linux, and counts as
+ * writable up to a quarter of that.
+ */
+const SENDS_PER_LOOK = 64;
+
+/** A handle of libcpg, from `cpg_model_initialize` to `cpg_finalize`. */
+export class Connection {
+  readonly libcpg: Libcpg;
+  readonly handle: bigint;
+  /** Readable when there is something to dispatch. */
+  readonly fd: number;
+  /** The largest message sent in one piece, in bytes. */
+  readonly maxAtomicSize: number;
+  readonly #memory: NativeMemory;
+  readonly #pollfd: NativeMemory;
+  readonly #closing = new AbortController();
+  #busy = false;
+  readonly #waiting: (() => void)[] = [];
+  #sendsLeft = 0;
+
+  private constructor(libcpg: Libcpg, handle: bigint) {
+    this.libcpg = libcpg;
+    this.handle = handle;
+    this.#memory = new NativeMemory(libcpg, REQUEST_MEMORY);
+    this.#pollfd = new NativeMemory(libcpg, SIZEOF_POLLFD);
+    this.fd = this.#ask("cpg_fd_get");
+    this.maxAtomicSize = this.#ask("cpg_max_atomic_msgsize_get");
+  }
+
+  /** Connects to the daemon. (`cpg_model_initialize`) */
+  static async open(
+    libcpg: Libcpg,
+    callbacks: Callbacks,
+    doing: string,
+  ): Promise<Connection> {
+    const memory = new NativeMemory(libcpg, 8 + SIZEOF_CPG_MODEL_V1_DATA);
+    try {
+      writeCpgModelV1Data(memory.view, 8, {
+        ...callbacks,
+        flags: CpgModelFlag.DELIVER_INITIAL_TOTEM_CONF,
+      });
+      const call = "cpg_model_initialize";
+      const data = memory.address + 8n;
+      const result = await libcpg.async[call](memory.address, 1, data, 0n);
+      if (result !== CsError.CS_OK) throw new CpgError(doing, call, result);
+      return new Connection(libcpg, memory.view.getBigUint64(0, true));
+    } finally {
+      memory.free();
+    }
+  }
+
+  /** What libcpg knows without asking the daemon. */
+  #ask(call: "cpg_fd_get" | "cpg_max_atomic_msgsize_get"): number {
+    const result = this.libcpg.calls[call](this.handle, this.#memory.address);
+    if (result !== CsError.CS_OK) {
+      throw new CpgError("Cannot use the connection", call, result);
+    }
+    return this.#memory.view.getInt32(0, true);
+  }
+
+  /** Aborts when the connection closes, with the error for what is pending. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  /**
+   * Makes one attempt of a request at once, if no other is under way; that
+   * attempt must not wait for the daemon.
+   *
+   * @returns Whether corosync took it.
+   */
+  try(request: Request): boolean {
+    return !this.#busy && this.writable() &&
+      taken(request, request.attempt(this.#memory) as number);
+  }
+
+  /** Makes a request, again and again while corosync says to try again. */
+  async call(request: Request, signal?: AbortSignal): Promise<void> {
+    const over = signal
+      ? AbortSignal.any([this.closing, signal])
+      : this.closing;
+    for (let wait = 1;; wait = Math.min(2 * wait, LONGEST_PAUSE)) {
+      const result = await this.exclusive(async () => {
+        over.throwIfAborted();
+        return await request.attempt(this.#memory);
+      });
+      if (taken(request, result)) return;
+      await pause(wait, over);
+    }
+  }
+
+  /** Runs a task when all requests before it are done, and alone. */
+  async exclusive<T>(task: () => Promise<T>): Promise<T> {
+    if (this.#busy) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    this.#busy = true;
+    try {
+      return await task();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#busy = false;
+    }
+  }
+
+  /** Whether a send may write to the socket without spinning. */
+  writable(): boolean {
+    if (this.#sendsLeft > 0) {
+      this.#sendsLeft--;
+      return true;
+    }
+    const { view, address } = this.#pollfd;
+    view.setInt32(0, this.fd, true);
+    view.setInt32(4, POLLOUT, true);
+    this.libcpg.calls.poll(address, 1n, 0);
+    const revents = view.getInt16(6, true);
+    if (revents & POLLOUT) this.#sendsLeft = SENDS_PER_LOOK;
+    // Where the daemon is gone, the send shall say so.
+    return revents !== 0;
+  }
+
+  /** Resolves when a send may write to the socket; rejects on the signal. */
+  async untilWritable(signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const watch = Poller.of(this.libcpg).watch(
+      this.fd,
+      POLLOUT,
+      () => resolve(),
+    );
+    try {
+      await abortable(promise, signal);
+    } finally {
+      await watch.cancel();
+    }
+  }
+
+  /** Rejects what is pending with the error, and accepts no more requests. */
+  close(error: CpgError): void {
+    this.#closing.abort(error);
+  }
+
+  /** Gives the handle back; nothing may use the connection any more. */
+  async finalize(): Promise<void> {
+    // Its result is of no use: the handle is gone in any case.
+    await this.exclusive(() => this.libcpg.async.cpg_finalize(this.handle));
+    this.#memory.free();
+    this.#pollfd.free();
+  }
+}
+
+/** Whether corosync took the request; false if it says to try again. */
+function taken(request: Request, result: number): boolean {
+  if (result === CsError.CS_OK) return true;
+  if (result === CsError.CS_ERR_TRY_AGAIN) return false;
+  throw new CpgError(request.doing, request.call, result);
+}

@@ -1,0 +1,54 @@
+/**
+ * Taking events out of libcpg. `cpg_dispatch` called on this thread leaves V8
+ * no stack to run a callback on, so there are two ways around that.
+ *
+ * @module
+ */
+import type { Callbacks } from "./connection.ts";
+import { CallbackDispatcher } from "./dispatch_callbacks.ts";
+import { RecordingDispatcher } from "./dispatch_recorder.ts";
+import type { GroupEvent } from "./events.ts";
+import type { Libcpg } from "./ffi.ts";
+
+/**
+ * How a group receives. `"recorder"`: a few hundred bytes of machine code
+ * record each event, and `cpg_dispatch` runs on this thread; as fast as C.
+ * `"callbacks"`: `cpg_dispatch` runs on another thread, from where each event
+ * hops to this one; it works on every processor, at a tenth of the speed.
+ */
+export type Receiving = "recorder" | "callbacks";
+
+/** Takes events out of one connection. */
+export interface Dispatcher {
+  /** Which way this is. */
+  readonly receiving: Receiving;
+  /** What libcpg is to call. */
+  readonly callbacks: Callbacks;
+  /**
+   * Takes events for as long as they come and `take` says to go on.
+   *
+   * @returns CS_ERR_TRY_AGAIN when nothing is left, CS_OK when there may be
+   * more, anything else when the connection is broken. A broken connection can
+   * also show as CS_OK without an event.
+   */
+  run(
+    handle: bigint,
+    take: (event: GroupEvent) => boolean,
+  ): number | Promise<number>;
+  /** Frees the callbacks, once the connection is finalized. */
+  close(): void;
+}
+
+/** The dispatcher that is asked for, or the best that works here. */
+export function openDispatcher(
+  libcpg: Libcpg,
+  receiving: Receiving | undefined,
+): Dispatcher {
+  if (receiving === "callbacks") return new CallbackDispatcher(libcpg);
+  const recording = RecordingDispatcher.open(libcpg);
+  if (recording) return recording;
+  if (receiving === undefined) return new CallbackDispatcher(libcpg);
+  throw new TypeError(
+    'Cannot receive with the recorder: there is none for this processor, or the system refuses executable memory; leave out `receiving`, or set it to "callbacks"',
+  );
+}

@@ -1,0 +1,131 @@
+/**
+ * Taking events out of libcpg by callbacks in JavaScript. `cpg_dispatch` runs
+ * on another thread, from where each callback hops to this one: called on this
+ * thread, it would leave V8 no stack to run a callback on.
+ *
+ * @module
+ */
+import type { Callbacks } from "./connection.ts";
+import type { Dispatcher } from "./dispatch.ts";
+import { CsDispatch, CsError, type Libcpg } from "./ffi.ts";
+import { type GroupEvent, toChanges, toMembers } from "./events.ts";
+import { callback, viewOf } from "./native/deno.ts";
+import type { NativeCallback } from "./native/port.ts";
+import {
+  type CpgAddress,
+  readCpgAddresses,
+  SIZEOF_CPG_ADDRESS,
+} from "./structs.ts";
+
+/** Takes events out of one connection by callbacks in JavaScript. */
+export class CallbackDispatcher implements Dispatcher {
+  readonly receiving = "callbacks";
+  readonly callbacks: Callbacks;
+  readonly #libcpg: Libcpg;
+  readonly #native: NativeCallback[];
+  #event: GroupEvent | undefined;
+
+  constructor(libcpg: Libcpg) {
+    this.#libcpg = libcpg;
+    const deliver = callback({
+      parameters: ["u64", "pointer", "u32", "u32", "pointer", "usize"],
+      result: "void",
+    }, this.#deliver);
+    const confchg = callback({
+      parameters: [
+        "u64",
+        "pointer",
+        "pointer",
+        "usize",
+        "pointer",
+        "usize",
+        "pointer",
+        "usize",
+      ],
+      result: "void",
+    }, this.#confchg);
+    // The ring id is a struct of 16 bytes, passed in two registers.
+    const totemConfchg = callback({
+      parameters: ["u64", "u64", "u64", "u32", "pointer"],
+      result: "void",
+    }, this.#totemConfchg);
+    this.#native = [deliver, confchg, totemConfchg];
+    this.callbacks = {
+      deliver: deliver.address,
+      confchg: confchg.address,
+      totemConfchg: totemConfchg.address,
+    };
+  }
+
+  async run(
+    handle: bigint,
+    take: (event: GroupEvent) => boolean,
+  ): Promise<number> {
+    while (true) {
+      this.#event = undefined;
+      const result = await this.#libcpg.async.cpg_dispatch(
+        handle,
+        CsDispatch.ONE_NONBLOCKING,
+      );
+      if (result !== CsError.CS_OK) return result;
+      if (!this.#event || !take(this.#event)) return result;
+    }
+  }
+
+  close(): void {
+    for (const native of this.#native) native.close();
+  }
+
+  readonly #deliver = (
+    _handle: bigint,
+    _group: bigint,
+    nodeId: number,
+    pid: number,
+    message: bigint,
+    length: bigint,
+  ): void => {
+    const data = length === 0n
+      ? new Uint8Array()
+      : new Uint8Array(viewOf(message, Number(length)).slice());
+    this.#event = { type: "message", data, sender: { nodeId, pid } };
+  };
+
+  readonly #confchg = (
+    _handle: bigint,
+    _group: bigint,
+    members: bigint,
+    memberCount: bigint,
+    left: bigint,
+    leftCount: bigint,
+    joined: bigint,
+    joinedCount: bigint,
+  ): void => {
+    this.#event = {
+      type: "membership",
+      members: toMembers(addresses(members, Number(memberCount))),
+      joined: toChanges(addresses(joined, Number(joinedCount))),
+      left: toChanges(addresses(left, Number(leftCount))),
+    };
+  };
+
+  readonly #totemConfchg = (
+    _handle: bigint,
+    ringNode: bigint,
+    seq: bigint,
+    count: number,
+    nodes: bigint,
+  ): void => {
+    this.#event = {
+      type: "ring",
+      // The upper half of the register is padding.
+      ringId: { nodeId: Number(ringNode & 0xffff_ffffn), seq },
+      nodes: [...new Uint32Array(viewOf(nodes, count * 4))],
+    };
+  };
+}
+
+function addresses(address: bigint, count: number): CpgAddress[] {
+  if (count === 0) return [];
+  const view = new DataView(viewOf(address, count * SIZEOF_CPG_ADDRESS));
+  return readCpgAddresses(view, 0, count);
+}

@@ -1,0 +1,122 @@
+/**
+ * The queue between corosync and the reader of a group: events come out in
+ * the order in which they were dispatched.
+ *
+ * @module
+ */
+import { eventSize, type GroupEvent } from "./events.ts";
+
+interface Waiter {
+  resolve(result: IteratorResult<GroupEvent>): void;
+  reject(error: unknown): void;
+}
+
+/** Events that were dispatched and not yet read. */
+export class Inbox {
+  readonly #highWaterMark: number;
+  readonly #drained: () => void;
+  #events: GroupEvent[] = [];
+  #next = 0;
+  #size = 0;
+  #waiter: Waiter | undefined;
+  #reading = false;
+  #end: { error?: unknown } | undefined;
+
+  /**
+   * @param highWaterMark In bytes.
+   * @param drained Called when a full inbox has room again.
+   */
+  constructor(highWaterMark: number, drained: () => void) {
+    this.#highWaterMark = highWaterMark;
+    this.#drained = drained;
+  }
+
+  /** Whether the high-water mark is reached. */
+  get full(): boolean {
+    return this.#size >= this.#highWaterMark;
+  }
+
+  /** Adds an event at the end. */
+  push(event: GroupEvent): void {
+    if (this.#end) return;
+    const waiter = this.#waiter;
+    if (waiter) {
+      this.#waiter = undefined;
+      waiter.resolve({ value: event, done: false });
+    } else {
+      this.#events.push(event);
+      this.#size += eventSize(event);
+    }
+  }
+
+  /** Nothing will follow: the reader gets what is left, then the end. */
+  end(error?: unknown): void {
+    if (this.#end) return;
+    this.#end = error === undefined ? {} : { error };
+    const waiter = this.#waiter;
+    this.#waiter = undefined;
+    if (waiter) this.#finish(waiter);
+  }
+
+  /** Forgets what has not been read. */
+  clear(): void {
+    this.#events = [];
+    this.#next = 0;
+    this.#size = 0;
+  }
+
+  /** Reads the inbox; one reader at a time. */
+  read(): AsyncIterableIterator<GroupEvent> {
+    if (this.#reading) {
+      throw new TypeError(
+        "Cannot read the group twice at once: end the other `for await` first",
+      );
+    }
+    this.#reading = true;
+    const iterator: AsyncIterableIterator<GroupEvent> = {
+      next: () => this.#take(),
+      return: () => {
+        this.#reading = false;
+        // A pending read must not swallow the next event.
+        this.#waiter?.resolve({ value: undefined, done: true });
+        this.#waiter = undefined;
+        return Promise.resolve({ value: undefined, done: true });
+      },
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
+  }
+
+  #take(): Promise<IteratorResult<GroupEvent>> {
+    if (this.#next < this.#events.length) {
+      const value = this.#events[this.#next];
+      if (++this.#next === this.#events.length) {
+        this.#events = [];
+        this.#next = 0;
+      } else if (this.#next === 1024) {
+        // Read events go a thousand at a time: shifting each would be slow.
+        this.#events.splice(0, this.#next);
+        this.#next = 0;
+      }
+      const wasFull = this.full;
+      this.#size -= eventSize(value);
+      if (wasFull && !this.full) this.#drained();
+      return Promise.resolve({ value, done: false });
+    }
+    if (this.#waiter) {
+      return Promise.reject(
+        new TypeError("Cannot read the next event before the last has come"),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      if (this.#end) this.#finish({ resolve, reject });
+      else this.#waiter = { resolve, reject };
+    });
+  }
+
+  #finish(waiter: Waiter): void {
+    this.#reading = false;
+    if (this.#end?.error !== undefined) waiter.reject(this.#end.error);
+    else waiter.resolve({ value: undefined, done: true });
+  }
+}

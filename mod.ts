@@ -1,0 +1,32 @@
+/**
+ * Corosync's closed process groups (CPG): one total order of messages and one
+ * view of the members, for processes on a cluster of machines.
+ *
+ * ```ts no-run
+ * import { join } from "@corosync/cpg";
+ *
+ * await using group = await join("orders");
+ * await group.send(new TextEncoder().encode("hello"));
+ * for await (const event of group) console.log(event);
+ * ```
+ *
+ * It loads libcpg (`libcpg.so.4`) and talks to the corosync daemon of this
+ * machine: run it with `--allow-ffi`.
+ *
+ * @module
+ */
+export { join, type JoinOptions } from "./join.ts";
+export { Group, type SendBufferOptions, type SendOptions } from "./group.ts";
+export type {
+  Change,
+  GroupEvent,
+  Member,
+  MembershipChange,
+  Message,
+  Reason,
+  RingChange,
+  RingId,
+} from "./events.ts";
+export type { Receiving } from "./dispatch.ts";
+export { ZeroCopyBuffer } from "./zcb.ts";
+export { CpgError, CsError, type CsErrorName } from "./errors.ts";

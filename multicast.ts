@@ -1,0 +1,163 @@
+/**
+ * The three ways of a message into libcpg: in one piece, in fragments, and
+ * from a zero-copy buffer.
+ *
+ * @module
+ */
+import type { Connection } from "./connection.ts";
+import { CpgGuarantee } from "./ffi.ts";
+import { NativeMemory } from "./memory.ts";
+import { addressOf } from "./native/deno.ts";
+import type { Send } from "./outbox.ts";
+import { SIZEOF_IOVEC, writeIovec } from "./structs.ts";
+import type { Allocation } from "./zcb.ts";
+
+/** `cpg_mcast_joined` takes 63 parts, and does not check it. */
+const MAX_PARTS = 63;
+
+/** The largest message, in bytes: its length is an int to corosync. */
+export const MAX_MESSAGE_SIZE = 2 ** 31 - 1;
+
+const call = "cpg_mcast_joined";
+
+/** A message of one part or several. */
+export function message(
+  connection: Connection,
+  doing: string,
+  data: Uint8Array | readonly Uint8Array[],
+): Send {
+  const parts: readonly Uint8Array[] = data instanceof Uint8Array
+    ? [data]
+    : data;
+  if (
+    !Array.isArray(parts) ||
+    !parts.every((part) => part instanceof Uint8Array)
+  ) {
+    throw new TypeError(
+      `${doing}: a message is a Uint8Array, an array of them, or a buffer from alloc`,
+    );
+  }
+  let size = 0;
+  for (const part of parts) size += part.length;
+  if (size > MAX_MESSAGE_SIZE) {
+    throw new RangeError(
+      `${doing}: the message has ${size} bytes, and the largest ${MAX_MESSAGE_SIZE}`,
+    );
+  }
+  if (size > connection.maxAtomicSize) {
+    return fragments(connection, doing, parts, size);
+  }
+  return parts.length <= MAX_PARTS
+    ? onePiece(connection, doing, parts, size)
+    : onePiece(connection, doing, [joined(parts, size)], size);
+}
+
+/** Copied by libcpg into its ring before it returns. */
+function onePiece(
+  { libcpg, handle }: Connection,
+  doing: string,
+  parts: readonly Uint8Array[],
+  size: number,
+): Send {
+  return {
+    doing,
+    call,
+    immediate: true,
+    attempt({ address, view }) {
+      let length = 0;
+      parts.forEach((part, i) => {
+        writeIovec(view, i * SIZEOF_IOVEC, addressOf(part), part.length);
+        length += part.length;
+      });
+      if (length !== size) {
+        throw new TypeError(
+          `${doing}: the bytes were transferred away before they were sent`,
+        );
+      }
+      return libcpg.calls[call](
+        handle,
+        CpgGuarantee.AGREED,
+        address,
+        parts.length,
+      );
+    },
+  };
+}
+
+/** Larger than the atomic size: a request and a reply for each fragment. */
+function fragments(
+  connection: Connection,
+  doing: string,
+  parts: readonly Uint8Array[],
+  size: number,
+): Send {
+  return {
+    doing,
+    call,
+    immediate: false,
+    async attempt(memory) {
+      const content = new NativeMemory(connection.libcpg, size);
+      try {
+        content.bytes.set(joined(parts, size));
+        return await fromMemory(connection, memory, content.address, size);
+      } finally {
+        content.free();
+      }
+    },
+  };
+}
+
+function joined(parts: readonly Uint8Array[], size: number): Uint8Array {
+  if (parts.length === 1) return parts[0];
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** The first bytes of a zero-copy buffer. */
+export function buffer(
+  connection: Connection,
+  doing: string,
+  allocation: Allocation,
+  length: number,
+): Send {
+  const { address, zeroCopy } = allocation;
+  // From some 1,048,350 bytes on, cpg_zcb_mcast_joined takes a message that
+  // is never delivered; up to the atomic size all is well.
+  if (zeroCopy && length <= connection.maxAtomicSize) {
+    const call = "cpg_zcb_mcast_joined";
+    return {
+      doing,
+      call,
+      immediate: false,
+      attempt: () =>
+        connection.libcpg.async[call]!(
+          connection.handle,
+          CpgGuarantee.AGREED,
+          address,
+          BigInt(length),
+        ),
+    };
+  }
+  return {
+    doing,
+    call,
+    immediate: false,
+    attempt: (memory) => fromMemory(connection, memory, address, length),
+  };
+}
+
+/** `cpg_mcast_joined` of memory that stays where it is, on another thread. */
+function fromMemory(
+  { libcpg, handle }: Connection,
+  memory: NativeMemory,
+  address: bigint,
+  length: number,
+): Promise<number> {
+  writeIovec(memory.view, 0, address, length);
+  return libcpg.async[call](handle, CpgGuarantee.AGREED, memory.address, 1);
+}

@@ -1,0 +1,167 @@
+// Three callbacks for libcpg (model v1) that write down the one event that a
+// cpg_dispatch delivers, so that it can be read after the dispatch has
+// returned. aarch64, AAPCS64 calling convention. scripts/assemble_recorder.ts
+// turns this file into the bytes in code.ts; recorder_x86_64.s does the same in
+// the same order for the other processor.
+//
+// The code runs at any address. It finds its state block through the word at
+// `state`, the last one of the code, which the loader fills in before the page
+// becomes executable. One dispatch at a time may use one state block.
+//
+// State block, 64-bit words:
+        .equ MALLOC, 0          // address of C's malloc
+        .equ ARENA, 8           // address of the memory for an event
+        .equ CAPACITY, 16       // its size in bytes
+        .equ EVENT, 24          // address of the event recorded, or 0
+        .equ FAILED, 32         // bytes that malloc refused, or
+                                // all ones: EVENT still held an event
+// Event record:
+        .equ KIND, 0            // u32  1 message  2 membership     3 ring
+        .equ A, 4               // u32  node id    members          node id
+        .equ B, 8               // u32  process id members who left nodes
+        .equ C, 12              // u32  0          those who joined 0
+        .equ D, 16              // u64  length     0                sequence
+        .equ PAYLOAD, 24        // the bytes; 12 bytes a member, in the order
+                                // members, left, joined; 4 bytes a node
+        .text
+        .balign 8, 0
+
+// void deliver(handle x0, group x1, u32 node w2, u32 pid w3,
+//              void *message x4, size_t length x5)
+deliver:
+        bti     c
+        stp     x29, x30, [sp, -16]!
+        mov     x29, sp
+        add     x0, x5, PAYLOAD
+        bl      reserve
+        cbz     x0, 1f
+        mov     w9, 1
+        stp     w9, w2, [x0, KIND]      // and A
+        stp     w3, wzr, [x0, B]        // and C
+        str     x5, [x0, D]
+        add     x10, x0, PAYLOAD
+        mov     x11, x4
+        mov     x12, x5
+        bl      copy
+        str     x0, [x8, EVENT]
+1:      ldp     x29, x30, [sp], 16
+        ret
+
+// void confchg(handle x0, group x1, members x2, size_t count x3,
+//              left x4, size_t count x5, joined x6, size_t count x7)
+confchg:
+        bti     c
+        stp     x29, x30, [sp, -16]!
+        mov     x29, sp
+        add     x0, x3, x5
+        add     x0, x0, x7
+        add     x0, x0, x0, lsl 1       // 12 bytes a member
+        lsl     x0, x0, 2
+        add     x0, x0, PAYLOAD
+        bl      reserve
+        cbz     x0, 1f
+        mov     w9, 2
+        stp     w9, w3, [x0, KIND]      // and A
+        stp     w5, w7, [x0, B]         // and C
+        str     xzr, [x0, D]
+        add     x10, x0, PAYLOAD
+        mov     x11, x2
+        mov     x12, x3
+        bl      copy_members
+        mov     x11, x4
+        mov     x12, x5
+        bl      copy_members
+        mov     x11, x6
+        mov     x12, x7
+        bl      copy_members
+        str     x0, [x8, EVENT]
+1:      ldp     x29, x30, [sp], 16
+        ret
+
+// void totem_confchg(handle x0, ring id {u32 node w1, u64 sequence x2},
+//                    u32 count w3, u32 *nodes x4)
+totem_confchg:
+        bti     c
+        stp     x29, x30, [sp, -16]!
+        mov     x29, sp
+        mov     w3, w3                  // the upper half of a u32 is undefined
+        lsl     x5, x3, 2               // 4 bytes a node
+        add     x0, x5, PAYLOAD
+        bl      reserve
+        cbz     x0, 1f
+        mov     w9, 3
+        stp     w9, w1, [x0, KIND]      // and A
+        stp     w3, wzr, [x0, B]        // and C
+        str     x2, [x0, D]
+        add     x10, x0, PAYLOAD
+        mov     x11, x4
+        mov     x12, x5
+        bl      copy
+        str     x0, [x8, EVENT]
+1:      ldp     x29, x30, [sp], 16
+        ret
+
+// Finds room for a record of x0 bytes. Returns its address in x0, or 0 after
+// setting FAILED, and the state block in x8. Keeps x1 to x7, the registers in
+// which the callbacks find their arguments.
+reserve:
+        ldr     x8, state
+        ldr     x9, [x8, EVENT]
+        cbnz    x9, 2f
+        ldr     x9, [x8, CAPACITY]
+        cmp     x0, x9
+        b.hi    1f
+        ldr     x0, [x8, ARENA]
+        ret
+1:      stp     x29, x30, [sp, -80]!    // ten words keep the stack aligned
+        mov     x29, sp                 // to 16 bytes
+        stp     x0, x1, [sp, 16]
+        stp     x2, x3, [sp, 32]
+        stp     x4, x5, [sp, 48]
+        stp     x6, x7, [sp, 64]
+        ldr     x9, [x8, MALLOC]
+        blr     x9
+        ldp     x9, x1, [sp, 16]        // x9: the size asked for
+        ldp     x2, x3, [sp, 32]
+        ldp     x4, x5, [sp, 48]
+        ldp     x6, x7, [sp, 64]
+        ldp     x29, x30, [sp], 80
+        ldr     x8, state
+        cbnz    x0, 3f
+        str     x9, [x8, FAILED]
+        ret
+2:      mov     x9, -1
+        str     x9, [x8, FAILED]
+        mov     x0, 0
+3:      ret
+
+// Copies x12 members (copy_members) or bytes (copy) from x11 to x10 and leaves
+// x10 behind the last byte written. Changes x9 to x12 and v0 to v3.
+copy_members:
+        add     x12, x12, x12, lsl 1
+        lsl     x12, x12, 2
+copy:
+        subs    x12, x12, 64
+        b.lo    2f
+1:      ldp     q0, q1, [x11], 32
+        ldp     q2, q3, [x11], 32
+        stp     q0, q1, [x10], 32
+        stp     q2, q3, [x10], 32
+        subs    x12, x12, 64
+        b.hs    1b
+2:      adds    x12, x12, 64 - 16       // 0 to 63 bytes are left
+        b.lt    4f
+3:      ldr     q0, [x11], 16
+        str     q0, [x10], 16
+        subs    x12, x12, 16
+        b.hs    3b
+4:      adds    x12, x12, 16            // 0 to 15
+        b.eq    6f
+5:      ldrb    w9, [x11], 1
+        strb    w9, [x10], 1
+        subs    x12, x12, 1
+        b.ne    5b
+6:      ret
+
+        .balign 8, 0
+state:  .quad   0

@@ -1,0 +1,117 @@
+/**
+ * The way in: from the descriptor that becomes readable, through
+ * `cpg_dispatch`, to the inbox of the group.
+ *
+ * @module
+ */
+import type { Connection } from "./connection.ts";
+import type { Dispatcher } from "./dispatch.ts";
+import type { GroupEvent, Member } from "./events.ts";
+import { CsError } from "./ffi.ts";
+import type { Inbox } from "./inbox.ts";
+import { Poller, POLLGONE, POLLIN, type Watch } from "./poller.ts";
+
+/** Events taken in one go, before the event loop gets its turn. */
+const BATCH = 512;
+
+/** Brings what corosync delivers into a group's inbox. */
+export class Receiver {
+  readonly #connection: Connection;
+  readonly #dispatcher: Dispatcher;
+  readonly #inbox: Inbox;
+  readonly #self: Member;
+  readonly #broken: (result: number) => void;
+  readonly #arrived = Promise.withResolvers<void>();
+  readonly #departed = Promise.withResolvers<void>();
+  #watch: Watch | undefined;
+  #dispatching: Promise<void> | undefined;
+  #leaving = false;
+  #stopped = false;
+
+  /** @param broken Called with a result code when the connection is lost. */
+  constructor(
+    connection: Connection,
+    dispatcher: Dispatcher,
+    inbox: Inbox,
+    self: Member,
+    broken: (result: number) => void,
+  ) {
+    this.#connection = connection;
+    this.#dispatcher = dispatcher;
+    this.#inbox = inbox;
+    this.#self = self;
+    this.#broken = broken;
+  }
+
+  /** Goes on where a full inbox, or nothing to read, made it pause. */
+  resume(): void {
+    if (this.#watch || this.#dispatching || this.#stopped) return;
+    if (this.#inbox.full && !this.#leaving) return;
+    this.#watch = Poller.of(this.#connection.libcpg).watch(
+      this.#connection.fd,
+      POLLIN,
+      (revents) => {
+        this.#watch = undefined;
+        this.#dispatching = this.#dispatch(revents);
+      },
+    );
+  }
+
+  /** Resolves when this member's own arrival is in the inbox. */
+  get arrival(): Promise<void> {
+    return this.#arrived.promise;
+  }
+
+  /**
+   * Takes everything up to this member's own departure, full inbox or not;
+   * resolves when that is in the inbox.
+   */
+  untilDeparture(): Promise<void> {
+    this.#leaving = true;
+    this.resume();
+    return this.#departed.promise;
+  }
+
+  /** Stops; resolves when libcpg is no longer in use. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all([this.#watch?.cancel(), this.#dispatching]);
+  }
+
+  async #dispatch(revents: number): Promise<void> {
+    let count = 0;
+    const result = await this.#dispatcher.run(
+      this.#connection.handle,
+      (event) => {
+        this.#inbox.push(event);
+        this.#note(event);
+        return ++count < BATCH && !this.#stopped &&
+          (this.#leaving || !this.#inbox.full);
+      },
+    );
+    this.#dispatching = undefined;
+    if (this.#stopped) return;
+    const gone = (revents & POLLGONE) !== 0 && count === 0;
+    if (result === CsError.CS_OK || result === CsError.CS_ERR_TRY_AGAIN) {
+      if (gone) this.#broken(CsError.CS_ERR_LIBRARY);
+      else this.resume();
+    } else {
+      this.#broken(result);
+    }
+  }
+
+  #note(event: GroupEvent): void {
+    if (event.type !== "membership") return;
+    const { nodeId, pid } = this.#self;
+    const present = event.members.some((member) =>
+      member.nodeId === nodeId && member.pid === pid
+    );
+    if (present) {
+      this.#arrived.resolve();
+    } else {
+      // It can come before the reply to cpg_leave does.
+      this.#stopped = true;
+      this.#departed.resolve();
+    }
+  }
+}

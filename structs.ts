@@ -1,0 +1,129 @@
+/**
+ * The structs that libcpg exchanges with a program, as it lays them out on a
+ * 64-bit little-endian machine: sizes and offsets in bytes.
+ *
+ * @module
+ */
+
+/** `CPG_MAX_NAME_LENGTH`: the longest group name, in bytes. */
+export const CPG_MAX_NAME_LENGTH = 128;
+
+/** `CPG_MEMBERS_MAX`: the longest member list, in entries. */
+export const CPG_MEMBERS_MAX = 128;
+
+/** Size of `struct cpg_name`: a u32 length, then 128 bytes. */
+export const SIZEOF_CPG_NAME = 132;
+
+/** Size of `struct cpg_address`: u32 node id, process id and reason. */
+export const SIZEOF_CPG_ADDRESS = 12;
+
+/** Size of `struct cpg_iteration_description_t`: a name, u32 node id and process id. */
+export const SIZEOF_CPG_ITERATION_DESCRIPTION = 140;
+
+/** Size of `cpg_model_v1_data_t`: model, three callbacks, flags. */
+export const SIZEOF_CPG_MODEL_V1_DATA = 40;
+
+/** Size of `struct iovec`: an address and a length. */
+export const SIZEOF_IOVEC = 16;
+
+/** Size of `struct pollfd`: an int descriptor, short events and revents. */
+export const SIZEOF_POLLFD = 8;
+
+/** A process in a group. */
+export interface CpgAddress {
+  /** Id of the node in the cluster. */
+  readonly nodeId: number;
+  /** Process id on that node. */
+  readonly pid: number;
+  /** A `CpgReason`: why it is listed. */
+  readonly reason: number;
+}
+
+/** What model v1 is told at `cpg_model_initialize`. */
+export interface CpgModelV1Data {
+  /** Address of a `cpg_deliver_fn_t`, or 0n. */
+  readonly deliver: bigint;
+  /** Address of a `cpg_confchg_fn_t`, or 0n. */
+  readonly confchg: bigint;
+  /** Address of a `cpg_totem_confchg_fn_t`, or 0n. */
+  readonly totemConfchg: bigint;
+  /** `CpgModelFlag`s. */
+  readonly flags: number;
+}
+
+/** Writes a `struct cpg_name`. `name` has at most 128 bytes. */
+export function writeCpgName(
+  view: DataView,
+  offset: number,
+  name: Uint8Array,
+): void {
+  view.setUint32(offset, name.length, true);
+  const value = new Uint8Array(
+    view.buffer,
+    view.byteOffset + offset + 4,
+    CPG_MAX_NAME_LENGTH,
+  );
+  value.fill(0);
+  value.set(name);
+}
+
+/** Reads a `struct cpg_name`, as a copy. */
+export function readCpgName(view: DataView, offset: number): Uint8Array {
+  const length = view.getUint32(offset, true);
+  const start = view.byteOffset + offset + 4;
+  return new Uint8Array(view.buffer.slice(start, start + length));
+}
+
+/** Reads an array of `struct cpg_address`. */
+export function readCpgAddresses(
+  view: DataView,
+  offset: number,
+  count: number,
+): CpgAddress[] {
+  return Array.from({ length: count }, (_, i) => {
+    const at = offset + i * SIZEOF_CPG_ADDRESS;
+    return {
+      nodeId: view.getUint32(at, true),
+      pid: view.getUint32(at + 4, true),
+      reason: view.getUint32(at + 8, true),
+    };
+  });
+}
+
+/** Writes a `cpg_model_v1_data_t`. */
+export function writeCpgModelV1Data(
+  view: DataView,
+  offset: number,
+  data: CpgModelV1Data,
+): void {
+  view.setUint32(offset, 1, true);
+  view.setUint32(offset + 4, 0, true);
+  view.setBigUint64(offset + 8, data.deliver, true);
+  view.setBigUint64(offset + 16, data.confchg, true);
+  view.setBigUint64(offset + 24, data.totemConfchg, true);
+  view.setUint32(offset + 32, data.flags, true);
+  view.setUint32(offset + 36, 0, true);
+}
+
+/** Reads a `struct cpg_iteration_description_t`. */
+export function readCpgIterationDescription(
+  view: DataView,
+  offset: number,
+): { group: Uint8Array; nodeId: number; pid: number } {
+  return {
+    group: readCpgName(view, offset),
+    nodeId: view.getUint32(offset + SIZEOF_CPG_NAME, true),
+    pid: view.getUint32(offset + SIZEOF_CPG_NAME + 4, true),
+  };
+}
+
+/** Writes a `struct iovec`. */
+export function writeIovec(
+  view: DataView,
+  offset: number,
+  address: bigint,
+  length: number,
+): void {
+  view.setBigUint64(offset, address, true);
+  view.setBigUint64(offset + 8, BigInt(length), true);
+}
