@@ -197,6 +197,12 @@ export interface LibcCalls {
   read(fd: number, memory: bigint, count: bigint): bigint;
   /** `write(int fd, const void *memory, size_t count)` */
   write(fd: number, memory: bigint, count: bigint): bigint;
+  /** `open(const char *path, int flags)` */
+  open(path: bigint, flags: number): number;
+  /** `unlink(const char *path)` */
+  unlink(path: bigint): number;
+  /** `getrlimit(int resource, struct rlimit *limit)` */
+  getrlimit(resource: number, limit: bigint): number;
   /** `close(int fd)` */
   close(fd: number): number;
   /** `dlopen(const char *path, int flags)` */
@@ -273,6 +279,9 @@ const libcSignatures: Record<keyof LibcCalls, Signature> = {
   eventfd: { parameters: ["u32", "i32"], result: "i32" },
   read: { parameters: ["i32", "pointer", "usize"], result: "u64" },
   write: { parameters: ["i32", "pointer", "usize"], result: "u64" },
+  open: { parameters: ["pointer", "i32"], result: "i32" },
+  unlink: { parameters: ["pointer"], result: "i32" },
+  getrlimit: { parameters: ["i32", "pointer"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
   dlopen: { parameters: ["pointer", "i32"], result: "pointer" },
   mmap: {

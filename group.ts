@@ -31,7 +31,12 @@ export interface SendOptions {
 
 /** How to send a zero-copy buffer. */
 export interface SendBufferOptions extends SendOptions {
-  /** How many of its first bytes to send. Default: all. */
+  /**
+   * Where in the buffer to begin, in bytes. Only from the beginning is a send
+   * zero-copy. Default 0.
+   */
+  offset?: number;
+  /** How many bytes to send. Default: all from the offset on. */
   length?: number;
 }
 
@@ -127,8 +132,8 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
    *
    * @throws {TypeError} If the buffer is another group's, freed, or its
    * `ArrayBuffer` is transferred away.
-   * @throws {RangeError} If the length is not a whole number from 0 to the
-   * buffer's size.
+   * @throws {RangeError} If offset and length are not whole numbers within the
+   * buffer.
    * @throws {CpgError} If the group is closed, or the send fails.
    */
   send(buffer: ZeroCopyBuffer, options?: SendBufferOptions): Promise<void>;
@@ -146,14 +151,24 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
     }
     const allocation = allocationOf(data);
     allocation.check(this.#connection);
-    const { length = allocation.size } = options;
-    if (!Number.isInteger(length) || length < 0 || length > allocation.size) {
+    const { size } = allocation;
+    const { offset = 0, length = size - offset } = options;
+    if (
+      !Number.isInteger(offset) || !Number.isInteger(length) ||
+      offset < 0 || length < 0 || offset + length > size
+    ) {
       throw new RangeError(
-        `${this.#doing}: the buffer has ${allocation.size} bytes, and the length ${length} is not a whole number up to that`,
+        `${this.#doing}: ${length} bytes from ${offset} on are not within the buffer of ${size} bytes`,
       );
     }
     const sending = this.#outbox.send(
-      multicast.buffer(this.#connection, this.#doing, allocation, length),
+      multicast.buffer(
+        this.#connection,
+        this.#doing,
+        allocation,
+        offset,
+        length,
+      ),
       signal,
     );
     await this.#until(allocation.during(sending), signal);

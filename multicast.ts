@@ -5,7 +5,7 @@
  * @module
  */
 import type { Connection } from "./connection.ts";
-import { CpgGuarantee } from "./ffi.ts";
+import { type CpgCalls, CpgGuarantee } from "./ffi.ts";
 import { NativeMemory } from "./memory.ts";
 import { addressOf } from "./native/deno.ts";
 import type { Send } from "./outbox.ts";
@@ -86,7 +86,7 @@ function onePiece(
 
 /** Larger than the atomic size: a request and a reply for each fragment. */
 function fragments(
-  connection: Connection,
+  { libcpg, handle }: Connection,
   doing: string,
   parts: readonly Uint8Array[],
   size: number,
@@ -96,10 +96,16 @@ function fragments(
     call,
     immediate: false,
     async attempt(memory) {
-      const content = new NativeMemory(connection.libcpg, size);
+      const content = new NativeMemory(libcpg, size);
       try {
         content.bytes.set(joined(parts, size));
-        return await fromMemory(connection, memory, content.address, size);
+        return await fromMemory(
+          libcpg.async[call],
+          handle,
+          memory,
+          content.address,
+          size,
+        );
       } finally {
         content.free();
       }
@@ -118,46 +124,60 @@ function joined(parts: readonly Uint8Array[], size: number): Uint8Array {
   return whole;
 }
 
-/** The first bytes of a zero-copy buffer. */
+/** A part of a zero-copy buffer. */
 export function buffer(
   connection: Connection,
   doing: string,
   allocation: Allocation,
+  offset: number,
   length: number,
 ): Send {
-  const { address, zeroCopy } = allocation;
-  // From some 1,048,350 bytes on, cpg_zcb_mcast_joined takes a message that
-  // is never delivered; up to the atomic size all is well.
-  if (zeroCopy && length <= connection.maxAtomicSize) {
+  const { libcpg, handle, maxAtomicSize } = connection;
+  const address = allocation.address + BigInt(offset);
+  // libcpg finds the daemon's address of the memory right before the message.
+  // From some 1,048,350 bytes on it takes a message that is never delivered;
+  // up to the atomic size all is well.
+  if (allocation.zeroCopy && offset === 0 && length <= maxAtomicSize) {
     const call = "cpg_zcb_mcast_joined";
     return {
       doing,
       call,
       immediate: false,
       attempt: () =>
-        connection.libcpg.async[call]!(
-          connection.handle,
+        libcpg.async[call]!(
+          handle,
           CpgGuarantee.AGREED,
           address,
           BigInt(length),
         ),
     };
   }
+  const immediate = length <= maxAtomicSize;
   return {
     doing,
     call,
-    immediate: false,
-    attempt: (memory) => fromMemory(connection, memory, address, length),
+    immediate,
+    attempt: (memory) =>
+      fromMemory(
+        (immediate ? libcpg.calls : libcpg.async)[call],
+        handle,
+        memory,
+        address,
+        length,
+      ),
   };
 }
 
-/** `cpg_mcast_joined` of memory that stays where it is, on another thread. */
+/** `cpg_mcast_joined` of memory that stays where it is. */
 function fromMemory(
-  { libcpg, handle }: Connection,
+  mcast: (
+    ...args: Parameters<CpgCalls[typeof call]>
+  ) => number | Promise<number>,
+  handle: bigint,
   memory: NativeMemory,
   address: bigint,
   length: number,
-): Promise<number> {
+): number | Promise<number> {
   writeIovec(memory.view, 0, address, length);
-  return libcpg.async[call](handle, CpgGuarantee.AGREED, memory.address, 1);
+  return mcast(handle, CpgGuarantee.AGREED, memory.address, 1);
 }

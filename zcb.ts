@@ -1,37 +1,40 @@
 /**
- * Zero-copy buffers: memory that this process and the daemon share. This file
- * alone knows how libcpg lays it out and when it may go.
+ * Zero-copy buffers: memory that this process and the daemon share, and when
+ * it may go.
  *
  * @module
  */
 import type { Connection } from "./connection.ts";
 import { CpgError } from "./errors.ts";
-import { CsError, type Libcpg } from "./ffi.ts";
-import { NativeMemory } from "./memory.ts";
+import { CsError } from "./ffi.ts";
 import { viewOf } from "./native/deno.ts";
-
-/**
- * Before the bytes that libcpg hands out lie the map's own header, with the
- * map's size at 0 and the daemon's address of it at 8, and the header of the
- * message. They begin a page, so an address 56 bytes into a page, which no
- * `malloc` returns, tells shared memory from the `malloc`ed one of later
- * versions.
- */
-const HEADER = 56;
-const HEADER_SERVER_ADDRESS = 8;
-const PAGE = 4096;
+import {
+  checkRoom,
+  freeMap,
+  HEADER,
+  isMap,
+  removeLeftover,
+  serverAddress,
+} from "./zcb_memory.ts";
 
 /** The largest buffer, in bytes: libcpg keeps the map's size in an int. */
 export const MAX_BUFFER_SIZE = 2 ** 31 - 1 - HEADER;
 
-const PROT_READ_WRITE = 0x1 | 0x2;
-const MAP_PRIVATE_ANONYMOUS = 0x2 | 0x20;
+/**
+ * The most buffers that a thread may hold. Each is a map in the daemon, too,
+ * which aborts when the kernel gives it no more (65,530 by default).
+ */
+export const MAX_BUFFERS = 16_384;
+
+/** Buffers that this thread holds. */
+let held = 0;
 
 /** The memory of one buffer, from `cpg_zcb_alloc` to `cpg_zcb_free`. */
 export class Allocation {
   readonly #connection: Connection;
-  readonly #address: bigint;
-  readonly #shared: boolean;
+  readonly address: bigint;
+  /** Whether it is a map of its own, rather than from `malloc`. */
+  readonly #map: boolean;
   readonly #memory: ArrayBuffer;
   readonly #outstanding: Set<Allocation>;
   readonly size: number;
@@ -48,19 +51,14 @@ export class Allocation {
     outstanding: Set<Allocation>,
   ) {
     this.#connection = connection;
-    this.#address = address;
+    this.address = address;
     this.size = size;
-    this.#shared = address % BigInt(PAGE) === BigInt(HEADER);
-    this.zeroCopy = this.#shared &&
-      new DataView(viewOf(address - BigInt(HEADER), HEADER))
-          .getBigUint64(HEADER_SERVER_ADDRESS, true) !== 0n;
+    this.#map = isMap(address);
+    this.zeroCopy = this.#map && serverAddress(address) !== 0n;
     this.#memory = viewOf(address, size);
     this.#outstanding = outstanding;
     outstanding.add(this);
-  }
-
-  get address(): bigint {
-    return this.#address;
+    held++;
   }
 
   /** The memory; of length 0 once it is released, or transferred away. */
@@ -106,49 +104,19 @@ export class Allocation {
     if (this.#sends > 0) {
       await new Promise<void>((resolve) => this.#sendsDone = resolve);
     }
-    // What the user has transferred away stays mapped, since a view of it may
-    // be in use anywhere: only the daemon's side is freed.
-    if (this.#shared) {
-      await this.#connection.exclusive(() => this.#freeShared(transferredAway));
+    // What the user has transferred away stays where it is, since a view of
+    // it may be in use anywhere; only the daemon's side is freed.
+    const { handle, libcpg } = this.#connection;
+    if (this.#map) {
+      await this.#connection.exclusive(() =>
+        freeMap(libcpg, handle, this.address, this.size, transferredAway)
+      );
     } else if (!transferredAway) {
-      const { handle, libcpg } = this.#connection;
-      libcpg.calls.cpg_zcb_free!(handle, this.#address);
+      libcpg.calls.cpg_zcb_free!(handle, this.address);
     }
     this.#outstanding.delete(this);
+    held--;
   }
-
-  async #freeShared(keepMapped: boolean): Promise<void> {
-    const { handle, libcpg } = this.#connection;
-    const start = this.#address - BigInt(HEADER);
-    const mapSize = BigInt(this.size + HEADER);
-    const map = keepMapped ? standIn(libcpg, start, mapSize) : start;
-    const result = await libcpg.async.cpg_zcb_free!(
-      handle,
-      map + BigInt(HEADER),
-    );
-    // Without the daemon libcpg leaves the memory mapped.
-    if (result !== CsError.CS_OK) libcpg.calls.munmap(map, mapSize);
-  }
-}
-
-/**
- * A mapping of the same size that has the header of another one:
- * `cpg_zcb_free` tells the daemon what the header says, then unmaps what it
- * was given.
- */
-function standIn(libcpg: Libcpg, start: bigint, mapSize: bigint): bigint {
-  const map = libcpg.calls.mmap(
-    0n,
-    mapSize,
-    PROT_READ_WRITE,
-    MAP_PRIVATE_ANONYMOUS,
-    -1,
-    0n,
-  );
-  new Uint8Array(viewOf(map, HEADER)).set(
-    new Uint8Array(viewOf(start, HEADER)),
-  );
-  return map;
 }
 
 let create: (allocation: Allocation) => ZeroCopyBuffer;
@@ -240,7 +208,7 @@ export function allocationOf(buffer: ZeroCopyBuffer): Allocation {
   return allocations.get(buffer)!;
 }
 
-/** `cpg_zcb_alloc`, which must not be called when it would fail. */
+/** `cpg_zcb_alloc`, where it can succeed. */
 export async function allocate(
   connection: Connection,
   size: number,
@@ -265,43 +233,21 @@ export async function allocate(
     doing,
     call,
     attempt: async (memory) => {
+      if (held >= MAX_BUFFERS) {
+        throw new CpgError(doing, call, "CS_ERR_NO_RESOURCES", {
+          remedy: `${held} buffers are held: free some, or reuse them`,
+        });
+      }
       checkRoom(libcpg, size, doing);
       const result = await alloc(handle, BigInt(size), memory.address);
       if (result === CsError.CS_OK) {
         const address = memory.view.getBigUint64(0, true);
         allocation = new Allocation(connection, address, size, outstanding);
+      } else {
+        removeLeftover(libcpg, size);
       }
       return result;
     },
   });
   return create(allocation!);
-}
-
-/**
- * Throws if `/dev/shm` has no room: libcpg would end the process with a failed
- * assertion.
- */
-function checkRoom(libcpg: Libcpg, size: number, doing: string): void {
-  const memory = new NativeMemory(libcpg, 256);
-  const path = new TextEncoder().encode("/dev/shm\0");
-  memory.bytes.set(path);
-  const status = 16;
-  const result = libcpg.calls.statfs(
-    memory.address,
-    memory.address + BigInt(status),
-  );
-  // struct statfs: block size at 8, blocks at 16, those available at 32.
-  const blockSize = Number(memory.view.getBigUint64(status + 8, true));
-  const blocks = memory.view.getBigUint64(status + 16, true);
-  const free = blockSize *
-    Number(memory.view.getBigUint64(status + 32, true));
-  memory.free();
-  // A file system without a limit has 0 blocks.
-  if (result !== 0 || (blocks > 0n && free < size + HEADER + PAGE)) {
-    throw new CpgError(doing, "cpg_zcb_alloc", "CS_ERR_NO_SPACE", {
-      remedy: result !== 0
-        ? "there is no /dev/shm: mount a tmpfs there"
-        : `/dev/shm has ${free} bytes free: free other buffers, or make it larger (mount -o remount,size=…, docker --shm-size)`,
-    });
-  }
 }

@@ -41,16 +41,26 @@ Deno.test("sends of buffers and of bytes keep their order", async () => {
   await Promise.all(sending);
 });
 
-Deno.test("a length that the buffer has not is refused", async () => {
+Deno.test("a length or an offset outside the buffer is refused", async () => {
   await using group = await joinFresh();
   using buffer = await group.alloc(100);
   for (const length of [101, -1, 1.5, NaN, 1_000_000, Infinity]) {
     await assertRejects(
       () => group.send(buffer, { length }),
       RangeError,
-      "the buffer has 100 bytes",
+      "the buffer of 100 bytes",
+    );
+    await assertRejects(
+      () => group.send(buffer, { offset: length }),
+      RangeError,
+      "the buffer of 100 bytes",
     );
   }
+  await assertRejects(
+    () => group.send(buffer, { offset: 99, length: 2 }),
+    RangeError,
+    "2 bytes from 99 on",
+  );
   await group.send(text("first"));
   assertEquals(await messages(group, 1), [text("first")]);
 });
