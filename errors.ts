@@ -98,7 +98,7 @@ const callRemedies: Record<string, Partial<Record<CsErrorName, string>>> = {
  * A failed call of libcpg.
  *
  * @example Telling one failure from another
- * ```ts no-run
+ * ```ts
  * import { CpgError, join } from "@corosync/cpg";
  *
  * try {
@@ -121,6 +121,8 @@ export class CpgError extends Error {
   readonly call: string;
 
   /**
+   * A failure to report.
+   *
    * @param doing What was attempted: `Cannot join group "orders"`.
    * @param call The C function that failed.
    * @param code Its result: a number from C, or a name.

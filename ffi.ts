@@ -14,7 +14,7 @@
  * dispatch with `async.cpg_dispatch`.
  *
  * @example Ask for the node id
- * ```ts no-run
+ * ```ts
  * import { addressOf, CpgModel, CsError, openLibcpg } from "@corosync/cpg/ffi";
  *
  * const { calls } = openLibcpg();

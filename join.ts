@@ -50,7 +50,7 @@ const DEFAULT_HIGH_WATER_MARK = 2 ** 20;
  * process has joined the group already.
  *
  * @example Say hello to everyone, and listen
- * ```ts no-run
+ * ```ts
  * import { join } from "@corosync/cpg";
  *
  * await using group = await join("greetings");
@@ -58,6 +58,7 @@ const DEFAULT_HIGH_WATER_MARK = 2 ** 20;
  * for await (const event of group) {
  *   if (event.type === "message") {
  *     console.log(event.sender, new TextDecoder().decode(event.data));
+ *     break;
  *   }
  * }
  * ```

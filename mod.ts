@@ -2,12 +2,15 @@
  * Corosync's closed process groups (CPG): one total order of messages and one
  * view of the members, for processes on a cluster of machines.
  *
- * ```ts no-run
+ * ```ts
  * import { join } from "@corosync/cpg";
  *
  * await using group = await join("orders");
  * await group.send(new TextEncoder().encode("hello"));
- * for await (const event of group) console.log(event);
+ * for await (const event of group) {
+ *   console.log(event);
+ *   if (event.type === "message") break;
+ * }
  * ```
  *
  * It loads libcpg (`libcpg.so.4`) and talks to the corosync daemon of this

@@ -7,6 +7,7 @@
 import type { Connection } from "./connection.ts";
 import { CpgError } from "./errors.ts";
 import { CsError } from "./ffi.ts";
+import type { NativeMemory } from "./memory.ts";
 import { viewOf } from "./native/deno.ts";
 import {
   checkRoom,
@@ -138,7 +139,7 @@ const forgotten = new FinalizationRegistry<Allocation>((allocation) => {
  * (length 0): keep copies (`slice`), not views.
  *
  * @example Fill it and send it twice
- * ```ts no-run
+ * ```ts
  * import { join } from "@corosync/cpg";
  *
  * await using group = await join("orders");
@@ -228,26 +229,59 @@ export async function allocate(
       remedy: `${libcpg.path} has no such function: send the bytes themselves`,
     });
   }
+  const attempt = async (memory: NativeMemory) => {
+    checkHeld(doing);
+    checkRoom(libcpg, size, doing);
+    const result = await alloc(handle, BigInt(size), memory.address);
+    if (result === CsError.CS_OK) {
+      const address = memory.view.getBigUint64(0, true);
+      allocation = new Allocation(connection, address, size, outstanding);
+    } else {
+      removeLeftover(libcpg, size);
+    }
+    return result;
+  };
   let allocation: Allocation | undefined;
-  await connection.call({
-    doing,
-    call,
-    attempt: async (memory) => {
-      if (held >= MAX_BUFFERS) {
-        throw new CpgError(doing, call, "CS_ERR_NO_RESOURCES", {
-          remedy: `${held} buffers are held: free some, or reuse them`,
-        });
-      }
-      checkRoom(libcpg, size, doing);
-      const result = await alloc(handle, BigInt(size), memory.address);
-      if (result === CsError.CS_OK) {
-        const address = memory.view.getBigUint64(0, true);
-        allocation = new Allocation(connection, address, size, outstanding);
-      } else {
-        removeLeftover(libcpg, size);
-      }
-      return result;
-    },
+  while (!allocation) {
+    const before = held;
+    try {
+      await connection.call({ doing, call, attempt });
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      await collectForgotten(connection);
+      if (held >= before) throw error;
+    }
+  }
+  return create(allocation);
+}
+
+function checkHeld(doing: string): void {
+  if (held < MAX_BUFFERS) return;
+  throw new CpgError(doing, "cpg_zcb_alloc", "CS_ERR_NO_RESOURCES", {
+    remedy: `${held} buffers are held: free some, or reuse them`,
   });
-  return create(allocation!);
+}
+
+/** Whether freeing buffers can help. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof CpgError && [
+    "CS_ERR_NO_SPACE",
+    "CS_ERR_NO_RESOURCES",
+    "CS_ERR_NO_MEMORY",
+  ].includes(error.code);
+}
+
+/**
+ * Has the garbage collector free forgotten buffers. It does not know how much
+ * they hold, so it is shown something large: memory that is never touched.
+ * Finding and freeing take some turns of the event loop.
+ */
+async function collectForgotten(connection: Connection): Promise<void> {
+  const before = held;
+  for (let turn = 0; turn < 50 && before > 0 && held >= before; turn++) {
+    if (turn % 10 === 0) new ArrayBuffer(2 ** 28);
+    await new Promise((resolve) => setTimeout(resolve));
+    // What was found is freed by requests that are now in the queue.
+    await connection.exclusive(() => Promise.resolve());
+  }
 }

@@ -47,7 +47,7 @@ async function build(source: string, args: string[]): Promise<Built> {
 }
 
 /** The file of the libcpg that this process has loaded. */
-function libcpgFile(): string {
+export function libcpgFile(): string {
   const maps = Deno.readTextFileSync("/proc/self/maps");
   const file = /\S*\/libcpg\.so\.4\S*/.exec(maps)?.[0];
   if (!file) throw new Error("libcpg is not loaded");

@@ -1,9 +1,5 @@
 /** What the tests share. */
-import { openLibcpg } from "../ffi.ts";
 import { type Group, type GroupEvent, join, type JoinOptions } from "../mod.ts";
-
-// It is never unloaded, so no test should be the one that loads it.
-openLibcpg();
 
 /** How long anything may take before a test gives up, in milliseconds. */
 const BOUND = 20_000;
@@ -136,7 +132,12 @@ export const ffiOnly = [
 /** Runs a TypeScript program, given as text, under default flags. */
 export async function script(
   source: string,
-  options: { args?: string[]; env?: Record<string, string> } = {},
+  options: {
+    args?: string[];
+    env?: Record<string, string>;
+    /** The program's own arguments. */
+    extra?: string[];
+  } = {},
 ): Promise<Outcome> {
   const file = await Deno.makeTempFile({ suffix: ".ts" });
   try {
@@ -144,7 +145,7 @@ export async function script(
     await Deno.writeTextFile(file, source.replaceAll("@corosync/cpg", mod));
     return await run(
       Deno.execPath(),
-      [...(options.args ?? ffiOnly), file],
+      [...(options.args ?? ffiOnly), file, ...(options.extra ?? [])],
       options.env,
     );
   } finally {

@@ -1,0 +1,36 @@
+import { assertEquals } from "@std/assert";
+import { closingLine } from "./summary.ts";
+
+const cases: [what: string, output: string, line: string][] = [
+  [
+    "a run without a failure",
+    "a ... ok (1ms)\n\nok | 3 passed | 0 failed (5ms)\n\n",
+    "3 passed, 0 failed, 0 skipped",
+  ],
+  [
+    "steps, and what else is counted",
+    "FAILED | 13 passed (4 steps) | 2 failed (1 step) | 1 flaky | 5 ignored (2 steps) | 1 measured | 6 filtered out (1m0s)",
+    "13 passed, 2 failed, 5 skipped",
+  ],
+  [
+    "colours",
+    "\x1b[0m\x1b[32mok\x1b[0m | 1 passed | 0 failed \x1b[0m\x1b[38;5;245m(7ms)\x1b[0m",
+    "1 passed, 0 failed, 0 skipped",
+  ],
+  [
+    "the last of several summaries",
+    "ok | 9 passed | 0 failed (1ms)\nFAILED | 0 passed | 1 failed (1ms)\nbye\n",
+    "0 passed, 1 failed, 0 skipped",
+  ],
+  [
+    "a run that was cut off",
+    "running 2 tests\na ... ok (1ms)\nb ...",
+    "0 passed, 1 failed, 0 skipped",
+  ],
+];
+
+for (const [what, output, line] of cases) {
+  Deno.test(`closingLine() of ${what}`, () => {
+    assertEquals(closingLine(output), line);
+  });
+}

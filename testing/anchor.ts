@@ -1,0 +1,73 @@
+/**
+ * The shell scripts that hold an isolated place until their standard input
+ * ends. Each first prints a line: its process id, as its starter sees it, and
+ * a folder for the place's own files.
+ *
+ * @module
+ */
+
+/** Names the folder of the place that a process belongs to. */
+export const FOLDER_VARIABLE = "COROSYNC_TESTING";
+
+/** The folder's file with the process ids of the daemons, the latest last. */
+export const DAEMONS_FILE = "daemons";
+
+/** The folder's file with the daemon's configuration. */
+export const CONFIGURATION_FILE = "corosync.conf";
+
+/**
+ * The first process of fresh namespaces. When it ends, the kernel ends every
+ * other process in them, and with the last goes all that they had mounted.
+ */
+export const ANCHOR_IN_NAMESPACES = `set -e
+read -r pid rest </proc/self/stat # not yet the namespace's own /proc
+mount -n -t proc proc /proc # -n: no record of it in the system's /run/mount
+mount -n -t tmpfs -o mode=1777 tmpfs /dev/shm
+mount -n -t tmpfs -o mode=755 tmpfs /run
+mkdir /run/corosync-testing
+echo "$pid /run/corosync-testing"
+exec 3<&0 # in the background, standard input would be /dev/null
+cat <&3 >/dev/null &
+wait "$!" # and, as the first process must, reap orphans meanwhile`;
+
+/**
+ * Cleans up after the place whose folder is $0. Its processes are known by
+ * their environment. The daemons are ended gently, so that they remove what
+ * they shared with the others, and by force if they do not go.
+ */
+export const CLEAN_UP = `exec >/dev/null 2>&1
+members() {
+  grep -lsFxz "${FOLDER_VARIABLE}=$0" /proc/[0-9]*/environ | cut -d / -f 3
+}
+daemons=$(tr '\\n' ' ' <"$0/${DAEMONS_FILE}")
+try=0
+while found=$(members) && [ -n "$found" ] && [ $try -lt 200 ]; do
+  for pid in $found; do
+    case " $daemons" in
+      *" $pid "*) [ $try -lt 100 ] || kill -KILL "$pid" ;;
+      *) kill -KILL "$pid" ;;
+    esac
+    [ $try -gt 0 ] || kill -TERM "$pid"
+    kill -CONT "$pid" # a frozen process would not notice
+  done
+  try=$((try + 1))
+  sleep 0.05
+done
+for pid in $daemons; do
+  rm -rf /dev/shm/qb-$pid-* /dev/shm/qb-corosync-$pid-*
+  [ "$(cat /run/corosync.pid)" != "$pid" ] || rm /run/corosync.pid
+done
+for file in /dev/shm/corosync_zerocopy-*; do
+  [ "$file" -nt "$0/${CONFIGURATION_FILE}" ] && rm "$file"
+done
+rm -rf "$0"`;
+
+/**
+ * The same without namespaces: what the kernel did there is done by $0, which
+ * is {@linkcode CLEAN_UP}.
+ */
+export const ANCHOR_IN_PLACE = `trap '' HUP INT QUIT TERM
+folder=$(mktemp -d "\${TMPDIR:-/tmp}/corosync-testing.XXXXXX") || exit
+echo "$$ $folder"
+read -r rest
+exec sh -c "$0" "$folder"`;

@@ -1,0 +1,108 @@
+/**
+ * The command line: runs a command beside a private corosync.
+ *
+ * @module
+ */
+
+import { startCorosync, type StartOptions } from "./corosync.ts";
+import type { Isolation } from "./isolation.ts";
+import type { PlaceProcess } from "./place.ts";
+
+const USAGE = `Runs a command beside a private corosync.
+
+Usage: deno run -A testing/mod.ts [option…] [--] command [argument…]
+
+  --fetched            use a copy fetched into .corosync/ even if corosync is
+                       installed
+  --isolation <way>    the only way of isolation to try: namespaces,
+                       user-namespaces or in-place
+  --help               print this
+
+In a namespace there is no network but loopback, and /run and /dev/shm are
+empty at first: download whatever the command needs beforehand.
+
+The exit status is the command's, 128 + n if signal n ended it, and 125 if the
+private corosync could not be started.
+`;
+
+/** The exit status for a failure that is not the command's. */
+const FAILED = 125;
+
+const WAYS: Isolation[] = ["namespaces", "user-namespaces", "in-place"];
+
+/** Signals that ask the command, not us, to end. */
+const FORWARDED = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"] as const;
+
+/** What the arguments ask for. */
+interface Request {
+  options: StartOptions;
+  command: string[];
+}
+
+/** Does what `args` say and returns the exit status. */
+export async function main(args: string[]): Promise<number> {
+  try {
+    if (args[0] === "--help") {
+      console.log(USAGE);
+      return 0;
+    }
+    const { options, command } = parse(args);
+    await using corosync = await startCorosync(options);
+    return await supervise(() => corosync.node.spawn(command));
+  } catch (error) {
+    console.error(`error: ${error instanceof Error ? error.message : error}`);
+    return FAILED;
+  }
+}
+
+function parse(args: string[]): Request {
+  const options: { -readonly [K in keyof StartOptions]: StartOptions[K] } = {};
+  const command = [...args];
+  while (command[0]?.startsWith("-")) {
+    const option = command.shift();
+    if (option === "--") break;
+    if (option === "--fetched") {
+      options.fetched = true;
+    } else if (option === "--isolation") {
+      const way = command.shift();
+      options.isolation = WAYS.find((known) => known === way);
+      if (!options.isolation) {
+        throw new Error(`--isolation is one of ${WAYS.join(", ")}, not ${way}`);
+      }
+    } else {
+      throw new Error(`Unknown option ${option}; see --help`);
+    }
+  }
+  if (command.length === 0) throw new Error("No command given; see --help");
+  return { options, command };
+}
+
+/** Starts the command, hands signals on to it, and returns its exit status. */
+async function supervise(start: () => PlaceProcess): Promise<number> {
+  const handlers = FORWARDED.map((signal) => {
+    const handler = async () => {
+      if (!await sentByTerminal(signal)) await process.kill(signal);
+    };
+    Deno.addSignalListener(signal, handler);
+    return () => Deno.removeSignalListener(signal, handler);
+  });
+  // Only now: the command may be the faster one to see Ctrl-C.
+  const process = start();
+  try {
+    return (await process.status).code;
+  } finally {
+    for (const remove of handlers) remove();
+  }
+}
+
+/**
+ * Whether a signal is that of a key, as far as one can tell: then the terminal
+ * has sent it to the command as well, which shares our process group.
+ */
+async function sentByTerminal(signal: Deno.Signal): Promise<boolean> {
+  if (signal !== "SIGINT" && signal !== "SIGQUIT") return false;
+  const stat = await Deno.readTextFile("/proc/self/stat");
+  // After "<pid> (<name>)": state, ppid, pgrp, session, tty_nr, tpgid, …
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields[2] === fields[5];
+}

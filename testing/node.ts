@@ -1,0 +1,234 @@
+/**
+ * One node of a private cluster: a place, and the corosync that runs there.
+ *
+ * @module
+ */
+
+import { CONFIGURATION_FILE, DAEMONS_FILE, FOLDER_VARIABLE } from "./anchor.ts";
+import { corosyncConf, type NodeAddress } from "./config.ts";
+import type { Corosync } from "./packages.ts";
+import { pause, Place, type PlaceProcess } from "./place.ts";
+
+const DESCRIPTION_FILE = "node.json";
+const LOG_FILE = "corosync.log";
+
+/** How many lines of the daemon's log an error quotes. */
+const QUOTED = 20;
+
+/** What is the same on every node of a private cluster. */
+export interface NodeSettings {
+  /** The node's id, as in the configuration. */
+  readonly id: number;
+  /** The node's own folder, as a path in its place. */
+  readonly folder: string;
+  /** The corosync to run. */
+  readonly corosync: Corosync;
+}
+
+/** Options of the calls of {@linkcode CorosyncNode} that wait. */
+export interface WaitOptions {
+  /** How long to wait, in milliseconds. By default 30,000. */
+  readonly timeout?: number;
+}
+
+/**
+ * A corosync of its own, and the place where it runs. The daemon can be killed,
+ * frozen and restarted; the place outlives it.
+ *
+ * Calls that wait throw an `Error` with the end of the daemon's log if what
+ * they wait for does not happen.
+ */
+export class CorosyncNode {
+  /** The node id in the cluster, from 1. */
+  readonly id: number;
+
+  #place: Place;
+  #folder: string;
+  #corosync: Corosync;
+
+  private constructor(place: Place, { id, folder, corosync }: NodeSettings) {
+    this.id = id;
+    this.#place = place;
+    this.#folder = folder;
+    this.#corosync = corosync;
+  }
+
+  /** Sets up a node of a cluster in an isolated place; starts nothing yet. */
+  static async create(
+    place: Place,
+    settings: NodeSettings,
+    cluster: readonly NodeAddress[],
+  ): Promise<CorosyncNode> {
+    const node = new CorosyncNode(place, settings);
+    const conf = corosyncConf(cluster, settings.folder);
+    await Deno.writeTextFile(node.#file(CONFIGURATION_FILE), conf);
+    const description = JSON.stringify(settings);
+    await Deno.writeTextFile(node.#file(DESCRIPTION_FILE), description);
+    return node;
+  }
+
+  /**
+   * The node that this process was started on. Throws an `Error` if it was
+   * started outside of any.
+   */
+  static ambient(): CorosyncNode {
+    const folder = Deno.env.get(FOLDER_VARIABLE);
+    if (folder === undefined) {
+      throw new Error(
+        "Not on a node of a private corosync: start this program with " +
+          "`deno run -A testing/mod.ts -- …`",
+      );
+    }
+    const text = Deno.readTextFileSync(`${folder}/${DESCRIPTION_FILE}`);
+    return new CorosyncNode(new Place(), JSON.parse(text));
+  }
+
+  /** The daemon's process id on its node, or undefined if it does not run. */
+  get pid(): number | undefined {
+    const pid = this.#read(DAEMONS_FILE).trimEnd().split("\n").at(-1);
+    return pid && this.#state(pid) ? Number(pid) : undefined;
+  }
+
+  /** What the daemon and its predecessors have logged. */
+  get log(): string {
+    return this.#read(LOG_FILE);
+  }
+
+  /** Starts the daemon if it does not run, and waits until it is ready. */
+  async start(options?: WaitOptions): Promise<void> {
+    if (this.pid === undefined) {
+      // In a session of its own, Ctrl-C does not reach it. Its parent leaves
+      // it to the anchor, so that it is nobody's child.
+      const script = 'setsid "$1" -f -c "$2" >>"$3" 2>&1 </dev/null &\n' +
+        'echo $! >>"$4"';
+      const files = [CONFIGURATION_FILE, LOG_FILE, DAEMONS_FILE]
+        .map((name) => `${this.#folder}/${name}`);
+      await this.#place.run(
+        ["sh", "-c", script, "sh", this.#corosync.daemon, ...files],
+        this.#env(),
+      );
+    }
+    await this.ready(options);
+  }
+
+  /** Waits until the daemon answers: it has formed a ring and lets us in. */
+  async ready({ timeout = 30_000 }: WaitOptions = {}): Promise<void> {
+    // A daemon takes no connection before its first ring is complete, and a
+    // frozen one keeps who asks waiting.
+    const seconds = `${Math.ceil(Math.min(timeout, 2_000) / 1_000)}`;
+    const ask = ["timeout", "-s", "KILL", seconds, this.#corosync.cpgtool];
+    await this.#until("ready", timeout, async () => {
+      if (this.pid === undefined) throw this.#error("has ended");
+      return await this.#place.run(ask, this.#env())
+        .then(() => true, () => false);
+    });
+  }
+
+  /** Ends the daemon without warning (SIGKILL). */
+  async kill(options?: WaitOptions): Promise<void> {
+    await this.#signal("KILL");
+    await this.#ended(options);
+  }
+
+  /** Has the daemon leave the cluster and end (SIGTERM), frozen or not. */
+  async stop(options?: WaitOptions): Promise<void> {
+    await this.#signal("TERM");
+    await this.#signal("CONT");
+    await this.#ended(options);
+  }
+
+  /** Stops the daemon if it runs, and starts it. */
+  async restart(options?: WaitOptions): Promise<void> {
+    if (this.pid !== undefined) await this.stop(options);
+    await this.start(options);
+  }
+
+  /** Freezes the daemon (SIGSTOP): it keeps its connections, but is silent. */
+  async freeze({ timeout = 30_000 }: WaitOptions = {}): Promise<void> {
+    const pid = await this.#signal("STOP");
+    await this.#until("frozen", timeout, () => this.#state(pid) === "T");
+  }
+
+  /** Lets a frozen daemon go on (SIGCONT). */
+  async thaw(): Promise<void> {
+    await this.#signal("CONT");
+  }
+
+  /**
+   * Starts a command on this node, in the current folder unless told
+   * otherwise, with what it needs to find libcpg in its environment.
+   */
+  spawn(
+    command: string[],
+    options: Omit<Deno.CommandOptions, "args"> = {},
+  ): PlaceProcess {
+    const env = { ...this.#env(), ...options.env };
+    return this.#place.spawn(command, { ...options, env });
+  }
+
+  #env(): Record<string, string> {
+    return { ...this.#corosync.env, [FOLDER_VARIABLE]: this.#folder };
+  }
+
+  #file(name: string): string {
+    return `${this.#place.root}${this.#folder}/${name}`;
+  }
+
+  /** The text of a file of the node; empty once the node has ended. */
+  #read(name: string): string {
+    try {
+      return Deno.readTextFileSync(this.#file(name));
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return "";
+      throw error;
+    }
+  }
+
+  /** The state of a daemon as in proc(5), or undefined if it is no more. */
+  #state(pid: number | string): string | undefined {
+    let stat: string;
+    try {
+      stat = Deno.readTextFileSync(`${this.#place.root}/proc/${pid}/stat`);
+    } catch {
+      return undefined;
+    }
+    // After "<pid> (<name>)": the state as field 3, the threads as field 20.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const [state, threads] = [fields[0], Number(fields[17])];
+    // A zombie with other threads left still holds its lock file.
+    return state === "Z" && threads <= 1 ? undefined : state;
+  }
+
+  async #signal(name: string): Promise<number> {
+    const { pid } = this;
+    if (pid === undefined) throw this.#error("is not running");
+    await this.#place.run(["sh", "-c", 'kill -s "$0" "$1"', name, `${pid}`]);
+    return pid;
+  }
+
+  async #ended({ timeout = 30_000 }: WaitOptions = {}): Promise<void> {
+    await this.#until("ended", timeout, () => this.pid === undefined);
+  }
+
+  async #until(
+    what: string,
+    timeout: number,
+    condition: () => boolean | Promise<boolean>,
+  ): Promise<void> {
+    const deadline = Date.now() + timeout;
+    while (!await condition()) {
+      if (Date.now() > deadline) {
+        throw this.#error(`is not ${what} after ${timeout} ms`);
+      }
+      await pause(10);
+    }
+  }
+
+  #error(what: string): Error {
+    const lines = this.log.trimEnd().split("\n").slice(-QUOTED);
+    return new Error(
+      `corosync on node ${this.id} ${what}; the end of its log:\n` +
+        lines.map((line) => `  ${line}`).join("\n"),
+    );
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * A place where commands run: here, or inside the namespaces of another
+ * process. Knows how to get in and how to signal what runs there.
+ *
+ * @module
+ */
+
+import { fileURLToPath } from "node:url";
+
+/**
+ * Runs a command in folder $0 (entering a mount namespace leads to its `/`) and
+ * stays behind as its parent. Signals are trapped rather than ignored, because
+ * a trap is reset in the command and an ignored signal is not: Ctrl-C is the
+ * command's to answer, and its status must still be passed on.
+ */
+const PARENT = `trap : HUP INT QUIT TERM
+cd "$0" || exit 125
+exec 3>&2 2>/dev/null # how the command has ended is the status' to tell
+(exec "$@" 2>&3 3>&-)
+exit "$?"`;
+
+/** How long a started command may take to show up as a child. */
+const APPEARS_MS = 5_000;
+
+/** A command running in a {@linkcode Place}. */
+export class PlaceProcess {
+  /** The process standing in for the command: its pipes are the command's. */
+  readonly child: Deno.ChildProcess;
+
+  /** How it ended: `code` is 128 + n if signal n ended the command. */
+  readonly status: Promise<Deno.CommandStatus>;
+
+  #ended = false;
+
+  /** Wraps what {@linkcode Place.spawn} has started. */
+  constructor(child: Deno.ChildProcess) {
+    this.child = child;
+    this.status = child.status.finally(() => this.#ended = true);
+  }
+
+  /** Sends a signal to the command itself; nothing happens if it has ended. */
+  async kill(signal: Deno.Signal): Promise<void> {
+    const { pid } = this.child;
+    const deadline = Date.now() + APPEARS_MS;
+    // Just after the start, the command has yet to be forked.
+    while (!this.#ended && Date.now() < deadline) {
+      const [command] = await childrenOf(pid);
+      if (command !== undefined) {
+        try {
+          return Deno.kill(command, signal);
+        } catch (error) {
+          if (error instanceof Deno.errors.NotFound) return;
+          throw error;
+        }
+      }
+      await pause(5);
+    }
+  }
+}
+
+/** Where commands run and files are read: here, or in some namespaces. */
+export class Place {
+  /** Where that place's `/` is seen from here; empty if it is the same. */
+  readonly root: string;
+
+  #enter: string[];
+
+  /**
+   * The place of process `pid` (its network, mount, IPC and process
+   * namespaces, and with `user` its user namespace); without `pid`, here.
+   */
+  constructor(pid?: number, { user = false }: { user?: boolean } = {}) {
+    this.root = pid === undefined ? "" : `/proc/${pid}/root`;
+    this.#enter = pid === undefined ? [] : [
+      "nsenter",
+      `--target=${pid}`,
+      ...user ? ["--user", "--preserve-credentials"] : [],
+      "--net",
+      "--mount",
+      "--ipc",
+      "--pid",
+      "--no-fork", // so that the shell, not nsenter, is the command's parent
+      "--",
+    ];
+  }
+
+  /** Starts a command there, in the current folder if `cwd` names no other. */
+  spawn(
+    command: string[],
+    { cwd = Deno.cwd(), ...options }: Omit<Deno.CommandOptions, "args"> = {},
+  ): PlaceProcess {
+    const folder = cwd instanceof URL ? fileURLToPath(cwd) : cwd;
+    const line = [...this.#enter, "sh", "-c", PARENT, folder, ...command];
+    const [program, ...args] = line;
+    return new PlaceProcess(
+      new Deno.Command(program, { ...options, args }).spawn(),
+    );
+  }
+
+  /** Runs a command there and returns its output; throws if it fails. */
+  async run(
+    command: string[],
+    env: Record<string, string> = {},
+  ): Promise<string> {
+    const { child } = this.spawn(command, {
+      env,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    });
+    const { success, code, stdout, stderr } = await child.output();
+    if (success) return decode(stdout);
+    throw new Error(
+      `${command[0]} exited with ${code}: ${decode(stderr).trim()}`,
+    );
+  }
+}
+
+/** Text from bytes; what is not UTF-8 is replaced. */
+export function decode(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
+
+/** Waits `ms` milliseconds. */
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+async function childrenOf(pid: number): Promise<number[]> {
+  try {
+    const text = await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`);
+    return text.split(" ").filter(Boolean).map(Number);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}

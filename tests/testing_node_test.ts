@@ -1,0 +1,182 @@
+import {
+  assertEquals,
+  assertNotEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { corosyncConf } from "../testing/config.ts";
+import { isolate } from "../testing/isolation.ts";
+import { CorosyncNode, startCorosync } from "../testing/mod.ts";
+import { findCorosync } from "../testing/packages.ts";
+import { decode, type PlaceProcess } from "../testing/place.ts";
+import { until } from "./support.ts";
+
+const MODULE = import.meta.resolve("../testing/mod.ts");
+
+// A corosync in place may be the one around this test: then there is no other.
+const reason = await isolate(["namespaces", "user-namespaces"]).then(
+  (place) => place.end(),
+  (error: Error) => error.message,
+);
+if (reason) console.log(`Skipping tests of private nodes: ${reason}`);
+
+function test(name: string, body: () => Promise<void>): void {
+  Deno.test({ name: `testing: ${name}`, ignore: Boolean(reason), fn: body });
+}
+
+/** Lists the groups, which fails without a daemon and waits for a frozen one. */
+async function listGroups(node: CorosyncNode): Promise<number> {
+  const { cpgtool } = await findCorosync();
+  const { status } = node.spawn(["timeout", "0.5", cpgtool], {
+    stdout: "null",
+    stderr: "null",
+  });
+  return (await status).code;
+}
+
+async function outputOf({ child }: PlaceProcess): Promise<string> {
+  return decode((await child.output()).stdout);
+}
+
+test("a node is killed, frozen, thawed, stopped and started", async () => {
+  await using corosync = await startCorosync();
+  const { node } = corosync;
+  assertEquals(node.id, 1);
+  assertEquals(await listGroups(node), 0);
+  assertStringIncludes(node.log, "ready to provide service");
+  const first = node.pid;
+
+  // Out of our session, it is out of reach of our terminal's Ctrl-C.
+  const session = ["cut", "-d", " ", "-f", "6", `/proc/${first}/stat`];
+  const leader = await outputOf(node.spawn(session, { stdout: "piped" }));
+  assertEquals(leader, `${first}\n`);
+
+  await node.start(); // it runs already
+  assertEquals(node.pid, first);
+
+  await node.freeze();
+  assertEquals(await listGroups(node), 124);
+  await assertRejects(
+    () => node.ready({ timeout: 100 }),
+    Error,
+    "is not ready",
+  );
+  await node.thaw();
+  await node.ready();
+
+  await node.kill();
+  assertEquals(node.pid, undefined);
+  assertNotEquals(await listGroups(node), 0);
+  for (const call of ["kill", "freeze", "thaw", "stop"] as const) {
+    await assertRejects(() => node[call](), Error, "is not running");
+  }
+  await assertRejects(() => node.ready(), Error, "has ended; the end of its");
+
+  await node.start();
+  assertNotEquals(node.pid, first);
+  assertEquals(await listGroups(node), 0);
+
+  await node.freeze();
+  await node.restart(); // a frozen daemon leaves, too
+  assertEquals(await listGroups(node), 0);
+  await node.stop();
+  assertEquals(node.pid, undefined);
+
+  await corosync.end();
+  await corosync.end(); // nothing happens
+  await assertRejects(() => node.kill(), Error, "is not running");
+});
+
+test("orphans on a node leave no zombies", async () => {
+  await using corosync = await startCorosync();
+  const { node } = corosync;
+  const { status } = node.spawn(["sh", "-c", "(sh -c : & sh -c : &)"]);
+  await status;
+  await until("every orphan is reaped", async () => {
+    const command = ["sh", "-c", "grep -l '^State:.Z' /proc/[0-9]*/status"];
+    return await outputOf(node.spawn(command, { stdout: "piped" })) === "";
+  });
+});
+
+test("commands on a node get their environment and folder", async () => {
+  await using corosync = await startCorosync();
+  const process = corosync.node.spawn(["sh", "-c", 'echo "$A:$PWD"'], {
+    env: { A: "b" },
+    cwd: "/usr",
+    stdout: "piped",
+  });
+  assertEquals(await outputOf(process), "b:/usr\n");
+
+  const sleeper = corosync.node.spawn(["sleep", "600"]);
+  await sleeper.kill("SIGTERM");
+  assertEquals((await sleeper.status).code, 143);
+  await sleeper.kill("SIGTERM"); // it has ended
+});
+
+test("several run side by side, and none knows another", async () => {
+  await using one = await startCorosync();
+  await using two = await startCorosync();
+  await one.node.kill();
+  assertEquals(await listGroups(two.node), 0);
+});
+
+test("a program on a node finds and breaks its daemon", async () => {
+  await using corosync = await startCorosync();
+  const before = corosync.node.pid;
+  const program = `
+    import { CorosyncNode } from "${MODULE}";
+    const node = CorosyncNode.ambient();
+    const before = node.pid;
+    await node.kill();
+    await node.start();
+    console.log(node.id, before, node.pid);
+  `;
+  const process = corosync.node.spawn(
+    [Deno.execPath(), "eval", "--no-config", program],
+    { stdout: "piped" },
+  );
+  const after = await outputOf(process);
+  // The new daemon has outlived the program that started it.
+  assertEquals(after, `1 ${before} ${corosync.node.pid}\n`);
+  assertEquals(await listGroups(corosync.node), 0);
+});
+
+test("a daemon that does not start is quoted", async () => {
+  await using isolated = await isolate();
+  const { place, folder } = isolated;
+  const corosync = await findCorosync();
+  const id = 1;
+  const node = await CorosyncNode.create(
+    place,
+    { id, folder, corosync },
+    [{ id, address: "no address" }],
+  );
+  await assertRejects(
+    () => node.start(),
+    Error,
+    "'no address'",
+  );
+});
+
+Deno.test("testing: outside of a node there is no ambient one", () => {
+  const folder = Deno.env.get("COROSYNC_TESTING");
+  Deno.env.delete("COROSYNC_TESTING");
+  try {
+    assertThrows(() => CorosyncNode.ambient(), Error, "testing/mod.ts");
+  } finally {
+    if (folder !== undefined) Deno.env.set("COROSYNC_TESTING", folder);
+  }
+});
+
+Deno.test("testing: a configuration lists every node", () => {
+  const nodes = [1, 2, 3].map((id) => ({ id, address: `10.0.0.${id}` }));
+  const conf = corosyncConf(nodes, "/state");
+  assertEquals(conf.match(/ring0_addr: .*/g), [
+    "ring0_addr: 10.0.0.1",
+    "ring0_addr: 10.0.0.2",
+    "ring0_addr: 10.0.0.3",
+  ]);
+  // corosync takes only a `{` that ends its line.
+  assertEquals(conf.match(/\{(?!$)/gm), null);
+});

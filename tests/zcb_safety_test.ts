@@ -1,0 +1,322 @@
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { CpgError, type ZeroCopyBuffer } from "../mod.ts";
+import { CorosyncNode } from "../testing/mod.ts";
+import { joinFresh, messages, pattern, run, script, text } from "./support.ts";
+
+const FOLDER = "/dev/shm";
+
+/** The files of zero-copy buffers that have a name. */
+function files(): string[] {
+  return [...Deno.readDirSync(FOLDER)].map(({ name }) => name)
+    .filter((name) => name.startsWith("corosync_zerocopy-"));
+}
+
+/** How many maps of zero-copy buffers this process has. */
+function maps(): number {
+  return Deno.readTextFileSync("/proc/self/maps")
+    .split("\n").filter((line) => line.includes("corosync_zerocopy-")).length;
+}
+
+/** How many files this process has open. */
+function descriptors(): number {
+  return [...Deno.readDirSync("/proc/self/fd")].length;
+}
+
+async function free(): Promise<number> {
+  const { stdout } = await run("df", ["-B1", "--output=avail", FOLDER]);
+  return Number(stdout.split("\n")[1]);
+}
+
+/** Gives /dev/shm a size for a while; says why where that cannot be done. */
+async function withSize(
+  size: string,
+  test: () => Promise<void>,
+): Promise<void> {
+  const { stdout } = await run("df", ["-B1", "--output=size", FOLDER]);
+  const usual = stdout.split("\n")[1].trim();
+  const remount = (to: string) =>
+    run("mount", ["-o", `remount,size=${to}`, FOLDER]);
+  const remounted = await remount(size);
+  if (remounted.code !== 0) {
+    console.log(`Skipped: ${FOLDER} cannot be resized (${remounted.stderr})`);
+    return;
+  }
+  try {
+    await test();
+  } finally {
+    await remount(usual);
+  }
+}
+
+Deno.test("an allocation larger than /dev/shm is refused with what is free", async () => {
+  await using group = await joinFresh();
+  await withSize("64m", async () => {
+    const before = files();
+    const error = await assertRejects(() => group.alloc(200_000_000), CpgError);
+    assertEquals(error.code, "CS_ERR_NO_SPACE");
+    assertStringIncludes(error.message, `/dev/shm has ${await free()} bytes`);
+    assertEquals(files(), before);
+    using fits = await group.alloc(1_000_000);
+    await group.send(fits);
+    assertEquals((await messages(group, 1))[0].length, 1_000_000);
+  });
+});
+
+Deno.test("a nearly full /dev/shm refuses, and serves again once there is room", async () => {
+  await using group = await joinFresh();
+  await withSize("64m", async () => {
+    const ballast = `${FOLDER}/ballast-${Deno.pid}`;
+    const size = String(await free() - 1_000_000);
+    await run("fallocate", ["-l", size, ballast]);
+    try {
+      for (let i = 0; i < 20; i++) {
+        await assertRejects(() => group.alloc(1_000_000), CpgError, "free");
+      }
+      using small = await group.alloc(500_000);
+      small.bytes.fill(1);
+    } finally {
+      await Deno.remove(ballast);
+    }
+    using buffer = await group.alloc(1_000_000);
+    buffer.bytes.fill(1);
+  });
+});
+
+Deno.test("without a descriptor, or memory to map, an allocation is refused", async () => {
+  const program = (limit: string) => `
+    import { join } from "@corosync/cpg";
+    const group = await join("limits-" + Deno.pid);
+    const pid = String(Deno.pid);
+    const limited = (soft: string) => new Deno.Command("prlimit", {
+      args: ["--pid", pid, ${JSON.stringify(limit)} + soft + ":"],
+    }).outputSync();
+    const held: Deno.FsFile[] = [];
+    ${
+    limit === "--nofile="
+      ? `limited("100");
+    try { for (;;) held.push(Deno.openSync("/dev/null")); } catch { /* full */ }`
+      : `limited("1");`
+  }
+    const refused = await group.alloc(1000).catch((error) => error);
+    held.forEach((file) => file.close());
+    limited("unlimited".repeat(+(${
+    JSON.stringify(limit)
+  } !== "--nofile=")) || "1000");
+    console.log(refused.code);
+    const buffer = await group.alloc(1000);
+    await group.send(buffer);
+    await group.leave();
+    console.log("recovered");
+  `;
+  for (
+    const [limit, code] of [
+      ["--nofile=", "CS_ERR_NO_RESOURCES"],
+      ["--fsize=", "CS_ERR_NO_SPACE"],
+    ]
+  ) {
+    const outcome = await script(program(limit), { args: ["run", "-A"] });
+    assertEquals(outcome, {
+      code: 0,
+      signal: null,
+      stdout: `${code}\nrecovered\n`,
+      stderr: "",
+    }, limit);
+  }
+});
+
+Deno.test("buffers of every size work, and are sent whole", async () => {
+  await using group = await joinFresh();
+  const atomic = 1_047_552;
+  const sizes = [1, 4040, 4041, atomic, atomic + 1, 1_048_350, 1_048_576];
+  for (const size of [...sizes, 5 * 2 ** 20, 10 * 2 ** 20]) {
+    const buffer = await group.alloc(size);
+    buffer.bytes.set(pattern(size, size));
+    const sending = group.send(buffer);
+    assertEquals(await messages(group, 1), [pattern(size, size)]);
+    await sending;
+    await buffer.free();
+  }
+});
+
+Deno.test("a part from the middle is sent, too", async () => {
+  await using group = await joinFresh();
+  using buffer = await group.alloc(3_000_000);
+  buffer.bytes.set(pattern(3_000_000));
+  await group.send(buffer, { offset: 10, length: 20 });
+  await group.send(buffer, { offset: 2_999_999 });
+  const sending = group.send(buffer, { offset: 1 });
+  const [middle, last, most] = await messages(group, 3);
+  await sending;
+  assertEquals(middle, pattern(3_000_000).slice(10, 30));
+  assertEquals(last, pattern(3_000_000).slice(-1));
+  assertEquals(most, pattern(3_000_000).slice(1));
+});
+
+Deno.test("a view survives leaving and closing as an empty one", async () => {
+  const left = await joinFresh();
+  const closed = await joinFresh();
+  for (
+    const [group, end] of [
+      [left, () => left.leave()],
+      [closed, () => closed.close()],
+    ] as const
+  ) {
+    const buffer = await group.alloc(5000);
+    const view = new DataView(buffer.bytes.buffer, 10, 4);
+    const { bytes } = buffer;
+    await end();
+    assertEquals([bytes.length, buffer.bytes.length], [0, 0]);
+    let thrown: unknown;
+    try {
+      view.getUint8(0);
+    } catch (error) {
+      thrown = error;
+    }
+    assert(thrown instanceof TypeError);
+  }
+});
+
+Deno.test("memory that was transferred away is never unmapped under its new owner", async () => {
+  await using group = await joinFresh();
+  const port = new MessageChannel();
+  const arrived = new Promise<Uint8Array>((resolve) => {
+    port.port2.onmessage = (event) => resolve(event.data);
+  });
+  const ways: ((buffer: ZeroCopyBuffer) => Uint8Array | Promise<Uint8Array>)[] =
+    [
+      ({ bytes }) => new Uint8Array(bytes.buffer.transfer()),
+      ({ bytes }) => structuredClone(bytes, { transfer: [bytes.buffer] }),
+      ({ bytes }) => {
+        port.port1.postMessage(bytes, [bytes.buffer]);
+        return arrived;
+      },
+    ];
+  for (const away of ways) {
+    const buffer = await group.alloc(100_000);
+    buffer.bytes.set(pattern(100_000));
+    const moved = await away(buffer);
+    assertEquals(buffer.bytes.length, 0);
+    await assertRejects(
+      () => group.send(buffer),
+      TypeError,
+      "transferred away",
+    );
+    await buffer.free();
+    // Reading or writing unmapped memory would end the process.
+    assertEquals(moved, pattern(100_000));
+    moved.fill(1);
+  }
+  port.port1.close();
+  port.port2.close();
+  await group.send(text("still here"));
+  assertEquals(await messages(group, 1), [text("still here")]);
+});
+
+Deno.test("freeing waits for the sends of the buffer", async () => {
+  await using group = await joinFresh();
+  const buffer = await group.alloc(1_000_000);
+  buffer.bytes.set(pattern(1_000_000));
+  const ahead = group.send(pattern(5_000_000));
+  const sending = [group.send(buffer), group.send(buffer)];
+  const freeing = buffer.free();
+  assertEquals(buffer.bytes.length, 0);
+  const received = await messages(group, 3);
+  assertEquals(received[1], pattern(1_000_000));
+  assertEquals(received[2], pattern(1_000_000));
+  await Promise.all([ahead, ...sending, freeing]);
+});
+
+Deno.test("closing with buffers and sends outstanding frees them", async () => {
+  const before = maps();
+  const group = await joinFresh();
+  const buffers = await Promise.all(
+    Array.from({ length: 10 }, () => group.alloc(1_000_000)),
+  );
+  const sends = buffers.map((buffer) => group.send(buffer).catch(() => {}));
+  const late = group.alloc(1_000_000).catch(() => {});
+  await group.close();
+  await Promise.all([...sends, late]);
+  assertEquals(maps(), before);
+  assertEquals(files(), []);
+});
+
+Deno.test("forgotten buffers go when they are collected", async () => {
+  // In a process of its own, whose memory is its own, too.
+  const outcome = await script(
+    `
+    import { type Group, join } from "@corosync/cpg";
+    const count = (path: string) => [...Deno.readDirSync(path)].length;
+    const maps = (process: string) =>
+      Deno.readTextFileSync(\`/proc/\${process}/maps\`)
+        .split("\\n").filter((line) => line.includes("corosync_zerocopy-")).length;
+    const groups: Group[] = [];
+    for (let i = 0; i < 4; i++) groups.push(await join(\`forgotten-\${Deno.pid}-\${i}\`));
+    async function forget(group: Group, total: number) {
+      for (let i = 0; i < total; i++) {
+        const buffer = await group.alloc(1000);
+        buffer.bytes[0] = i;
+        if (i % 1000 === 0) await group.send(buffer);
+      }
+    }
+    async function forgetAll(total: number) {
+      await Promise.all(groups.map((group) => forget(group, total / groups.length)));
+      const deadline = Date.now() + 20_000;
+      while (maps("self") > 0 && Date.now() < deadline) {
+        gc();
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      return {
+        maps: maps("self"),
+        daemonMaps: maps(Deno.args[0]),
+        files: count("/dev/shm"),
+        descriptors: count("/proc/self/fd"),
+        memory: Deno.memoryUsage().rss,
+      };
+    }
+    for (const group of groups) (async () => { for await (const _ of group); })();
+    const before = await forgetAll(20_000);
+    const after = await forgetAll(80_000);
+    console.log(JSON.stringify({ before, after }));
+    await Promise.all(groups.map((group) => group.leave()));
+  `,
+    {
+      args: ["run", "-A", "--v8-flags=--expose-gc", "--no-check"],
+      extra: [String(CorosyncNode.ambient().pid)],
+    },
+  );
+  assertEquals(outcome.stderr, "");
+  const { before, after } = JSON.parse(outcome.stdout);
+  const grown = after.memory - before.memory;
+  assertEquals({ ...after, memory: 0 }, { ...before, memory: 0 });
+  assertEquals([after.maps, after.daemonMaps], [0, 0]);
+  // Not freed, a buffer is a page: they would be 320 MB.
+  assert(grown < 100e6, `${grown} bytes more`);
+});
+
+Deno.test("too many buffers at once are refused, before the daemon has no more maps", async () => {
+  const before = maps();
+  const group = await joinFresh();
+  const held: ZeroCopyBuffer[] = [];
+  const error = await assertRejects(async () => {
+    for (;;) held.push(await group.alloc(1));
+  }, CpgError);
+  assertEquals(error.code, "CS_ERR_NO_RESOURCES");
+  assertStringIncludes(error.message, "free some");
+  await held.pop()!.free();
+  held.push(await group.alloc(1));
+  await group.close();
+  assertEquals(maps(), before);
+});
+
+Deno.test("descriptors stay where they were", async () => {
+  const group = await joinFresh();
+  const before = descriptors();
+  for (let i = 0; i < 200; i++) await (await group.alloc(5000)).free();
+  assertEquals(descriptors(), before);
+  await group.leave();
+});
