@@ -4,34 +4,73 @@
  * @module
  */
 
-/**
- * The outcome of `promise`, unless the signal aborts first: then its reason.
- * What `promise` stands for goes on, and its outcome is dropped.
- */
-export async function abortable<T>(
-  promise: Promise<T>,
-  signal: AbortSignal,
-): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  if (signal.aborted) abort();
-  else signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
+/** Whether something has ended, and whom that is to be told. */
+export class Ending {
+  #reason: unknown;
+  #ended = false;
+  // A set of its own: an AbortSignal searches all its listeners for each new
+  // one, and there can be thousands of sends.
+  readonly #listeners = new Set<(reason: unknown) => void>();
+
+  /** Whether it has ended. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Throws the reason if it has ended. */
+  check(): void {
+    if (this.#ended) throw this.#reason;
+  }
+
+  /** Ends it. */
+  end(reason: unknown): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#reason = reason;
+    for (const listener of this.#listeners) listener(reason);
+    this.#listeners.clear();
+  }
+
+  /** Calls a listener when it ends; the result stops that. */
+  onEnd(listener: (reason: unknown) => void): () => void {
+    if (this.#ended) listener(this.#reason);
+    else this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 }
 
-/** Resolves after some milliseconds; rejects when the signal aborts before. */
+/**
+ * The outcome of `promise`, unless there is an end or an abort first: then its
+ * reason. What `promise` stands for goes on, and its outcome is dropped.
+ */
+export async function abortable<T>(
+  promise: Promise<T>,
+  ending: Ending,
+  signal?: AbortSignal,
+): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const forget = ending.onEnd(reject);
+  const abort = () => reject(signal?.reason);
+  if (signal?.aborted) abort();
+  signal?.addEventListener("abort", abort);
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    forget();
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+/** Resolves after some milliseconds; rejects on an end or an abort before. */
 export async function pause(
   milliseconds: number,
-  signal: AbortSignal,
+  ending: Ending,
+  signal?: AbortSignal,
 ): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, milliseconds);
   try {
-    await abortable(promise, signal);
+    await abortable(promise, ending, signal);
   } finally {
     clearTimeout(timer);
   }

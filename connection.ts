@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { abortable, pause } from "./abortable.ts";
+import { abortable, Ending, pause } from "./abortable.ts";
 import { CpgError } from "./errors.ts";
 import { CpgModelFlag, CsError, type Libcpg } from "./ffi.ts";
 import { NativeMemory } from "./memory.ts";
@@ -58,9 +58,10 @@ export class Connection {
   readonly fd: number;
   /** The largest message sent in one piece, in bytes. */
   readonly maxAtomicSize: number;
+  /** Ends with the error for what is pending. */
+  readonly ending: Ending = new Ending();
   readonly #memory: NativeMemory;
   readonly #pollfd: NativeMemory;
-  readonly #closing = new AbortController();
   #busy = false;
   readonly #waiting: (() => void)[] = [];
   #sendsLeft = 0;
@@ -105,11 +106,6 @@ export class Connection {
     return this.#memory.view.getInt32(0, true);
   }
 
-  /** Aborts when the connection closes, with the error for what is pending. */
-  get closing(): AbortSignal {
-    return this.#closing.signal;
-  }
-
   /**
    * Makes one attempt of a request at once, if no other is under way; that
    * attempt must not wait for the daemon.
@@ -123,16 +119,14 @@ export class Connection {
 
   /** Makes a request, again and again while corosync says to try again. */
   async call(request: Request, signal?: AbortSignal): Promise<void> {
-    const over = signal
-      ? AbortSignal.any([this.closing, signal])
-      : this.closing;
     for (let wait = 1;; wait = Math.min(2 * wait, LONGEST_PAUSE)) {
       const result = await this.exclusive(async () => {
-        over.throwIfAborted();
+        this.ending.check();
+        signal?.throwIfAborted();
         return await request.attempt(this.#memory);
       });
       if (taken(request, result)) return;
-      await pause(wait, over);
+      await pause(wait, this.ending, signal);
     }
   }
 
@@ -167,8 +161,8 @@ export class Connection {
     return revents !== 0;
   }
 
-  /** Resolves when a send may write to the socket; rejects on the signal. */
-  async untilWritable(signal: AbortSignal): Promise<void> {
+  /** Resolves when a send may write to the socket; rejects at the end. */
+  async untilWritable(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const watch = Poller.of(this.libcpg).watch(
       this.fd,
@@ -176,15 +170,10 @@ export class Connection {
       () => resolve(),
     );
     try {
-      await abortable(promise, signal);
+      await abortable(promise, this.ending);
     } finally {
       await watch.cancel();
     }
-  }
-
-  /** Rejects what is pending with the error, and accepts no more requests. */
-  close(error: CpgError): void {
-    this.#closing.abort(error);
   }
 
   /** Gives the handle back; nothing may use the connection any more. */

@@ -259,7 +259,7 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
   }
 
   #checkOpen(): void {
-    this.#connection.closing.throwIfAborted();
+    this.#connection.ending.check();
     if (this.#left) throw this.#closedError("it has been left");
   }
 
@@ -274,11 +274,7 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
 
   /** Waits, unless the group is closed or the signal aborts before. */
   #until<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
-    const { closing } = this.#connection;
-    return abortable(
-      promise,
-      signal ? AbortSignal.any([closing, signal]) : closing,
-    );
+    return abortable(promise, this.#connection.ending, signal);
   }
 
   async #leave(): Promise<void> {
@@ -292,7 +288,7 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
       );
       await this.#until(this.#receiver.untilDeparture());
     } catch (error) {
-      if (!connection.closing.aborted) throw error;
+      if (!connection.ending.ended) throw error;
     }
     await this.#close();
   }
@@ -317,7 +313,7 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
 
   async #cleanUp(error: CpgError): Promise<void> {
     this.#inbox.end();
-    this.#connection.close(error);
+    this.#connection.ending.end(error);
     await this.#receiver.stop();
     await this.#outbox.flush();
     // A buffer that is just being allocated is to be freed, too.

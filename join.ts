@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { abortable } from "./abortable.ts";
+import { abortable, Ending } from "./abortable.ts";
 import { Connection } from "./connection.ts";
 import { type Dispatcher, openDispatcher, type Receiving } from "./dispatch.ts";
 import { openLibcpg } from "./ffi.ts";
@@ -86,9 +86,8 @@ export async function join(
     dispatcher,
     { name: display, groupName, highWaterMark, signal },
   );
-  if (!signal) return await opening;
   try {
-    return await abortable(opening, signal);
+    return await abortable(opening, new Ending(), signal);
   } catch (error) {
     opening.then((group) => group.close(), () => {});
     throw error;

@@ -56,7 +56,7 @@ export class Outbox {
       try {
         signal?.throwIfAborted();
         while (send.immediate && !this.#connection.writable()) {
-          await this.#connection.untilWritable(this.#connection.closing);
+          await this.#connection.untilWritable();
         }
         await this.#connection.call(send, signal);
         resolve();

@@ -11,7 +11,8 @@
  *
  * There is no network in there but loopback, so download what the command
  * needs beforehand (`deno cache`). A program started like this gets at the
- * daemon with {@linkcode CorosyncNode.ambient}, to kill, freeze or restart it.
+ * daemon with {@linkcode CorosyncNode.ambient}, to kill, freeze or restart it;
+ * the environment variable `COROSYNC_TESTING` names the node's folder.
  * To start a corosync from a program, use {@linkcode startCorosync}.
  *
  * Needs Linux, the tools of util-linux and all permissions (`-A`). If corosync

@@ -68,7 +68,11 @@ export async function findCorosync(
 
 function defaultFolder(): string {
   const { dirname } = import.meta;
-  return join(dirname === undefined ? Deno.cwd() : dirname, "../.corosync");
+  // Imported from a registry, there is no checkout.
+  return join(
+    dirname === undefined ? Deno.cwd() : `${dirname}/..`,
+    ".corosync",
+  );
 }
 
 async function installed(): Promise<Corosync | undefined> {

@@ -1,0 +1,207 @@
+import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
+import { CpgError, type Group } from "../mod.ts";
+import { CorosyncNode } from "../testing/mod.ts";
+import {
+  joinFresh,
+  messages,
+  pattern,
+  text,
+  until,
+  within,
+} from "./support.ts";
+
+const node = CorosyncNode.ambient();
+
+/** Measures by how much a timer of 10 ms is late at worst, in milliseconds. */
+function lateness(): { worst: number; stop(): number } {
+  const measured = { worst: 0, stop: () => 0 };
+  let last = performance.now();
+  const timer = setInterval(() => {
+    const now = performance.now();
+    measured.worst = Math.max(measured.worst, now - last - 10);
+    last = now;
+  }, 10);
+  measured.stop = () => {
+    clearInterval(timer);
+    return measured.worst;
+  };
+  return measured;
+}
+
+/** Runs a test with the daemon frozen from a moment of its choice on. */
+async function thawed(test: () => Promise<void>): Promise<void> {
+  try {
+    await test();
+  } finally {
+    await node.thaw();
+  }
+}
+
+/** Runs a test that kills the daemon, and starts it again. */
+async function revived(test: () => Promise<void>): Promise<void> {
+  try {
+    await test();
+  } finally {
+    await node.start();
+  }
+}
+
+/** What a stream ends with. */
+async function endOf(group: Group): Promise<unknown> {
+  const reader = group[Symbol.asyncIterator]();
+  let end: unknown;
+  for (let reading = true; reading;) {
+    await reader.next().then(
+      ({ done }) => reading = !done,
+      (error) => [reading, end] = [false, error],
+    );
+  }
+  return end;
+}
+
+Deno.test("a killed daemon ends the stream with an error, after what was read", async () => {
+  await revived(async () => {
+    const group = await joinFresh();
+    await group.send(text("before"));
+    assertEquals(await messages(group, 1), [text("before")]);
+    const ending = within("the end of the stream", endOf(group));
+    await node.kill();
+    const error = await ending;
+    assert(error instanceof CpgError);
+    assertEquals(error.code, "CS_ERR_LIBRARY");
+    const closed = await assertRejects(() => group.send(text("x")), CpgError);
+    assertEquals(closed.code, "CS_ERR_BAD_HANDLE");
+    assertEquals(closed.cause, error);
+    await group.close();
+  });
+});
+
+Deno.test("what was queued before the daemon died can still be read", async () => {
+  await revived(async () => {
+    const group = await joinFresh();
+    for (let i = 0; i < 10; i++) await group.send(pattern(10, i));
+    await until("all to be queued", async () => {
+      await group.members();
+      return true;
+    });
+    const reader = group[Symbol.asyncIterator]();
+    const first = await within("an event", reader.next());
+    assertEquals(first.done, false);
+    await node.kill();
+    let error: unknown;
+    let count = 0;
+    try {
+      for await (const event of reader) if (event.type === "message") count++;
+    } catch (caught) {
+      error = caught;
+    }
+    assert(error instanceof CpgError);
+    assertEquals(count, 10);
+    await group.close();
+  });
+});
+
+Deno.test("a view kept when the daemon dies is empty", async () => {
+  await revived(async () => {
+    const group = await joinFresh();
+    const buffer = await group.alloc(1_000_000);
+    const { bytes } = buffer;
+    const sending = (async () => {
+      for (;;) await group.send(buffer);
+    })();
+    const failed = assertRejects(() => sending, CpgError);
+    const ending = endOf(group);
+    await node.kill();
+    await within("the send to fail", failed);
+    assert(await ending instanceof CpgError);
+    await within("the group to close", group.close());
+    assertEquals(bytes.length, 0);
+    await buffer.free();
+    const left = [...Deno.readDirSync("/dev/shm")].map(({ name }) => name)
+      .filter((name) => name.startsWith("corosync_zerocopy-"));
+    assertEquals(left, []);
+  });
+});
+
+Deno.test("an allocation that the daemon's death interrupts leaves nothing behind", async () => {
+  await revived(async () => {
+    const maps = () =>
+      Deno.readTextFileSync("/proc/self/maps").split("\n")
+        .filter((line) => line.includes("corosync_zerocopy-"));
+    const before = maps();
+    const group = await joinFresh();
+    await node.freeze();
+    const failed = assertRejects(() => group.alloc(123_456), CpgError);
+    await until("the file to be there", () => maps().length > before.length);
+    await node.kill();
+    await within("the allocation to fail", failed);
+    await within("the group to close", group.close());
+    assertEquals(maps(), before);
+    const left = [...Deno.readDirSync("/dev/shm")].map(({ name }) => name)
+      .filter((name) => name.startsWith("corosync_zerocopy-"));
+    assertEquals(left, []);
+  });
+});
+
+Deno.test("while the daemon is stopped the event loop turns, and then all goes on", async () => {
+  await thawed(async () => {
+    const group = await joinFresh();
+    const other = await joinFresh();
+    using buffer = await group.alloc(1_000_000);
+    buffer.bytes.set(pattern(1_000_000));
+    const bytes = pattern(3_000_000);
+    const small = Array.from({ length: 5000 }, (_, i) => pattern(1000, i));
+    await node.freeze();
+    const late = lateness();
+    const sending = [
+      group.send(buffer),
+      group.send(text("small")),
+      group.send(bytes),
+    ];
+    // Far more than fits into the ring and the socket.
+    const flood = Promise.all(small.map((data) => other.send(data)));
+    const waiting = [
+      group.members(),
+      group.alloc(10),
+      joinFresh(),
+    ] as const;
+    await new Promise((resolve) => setTimeout(resolve, 10_000));
+    assertLess(late.stop(), 50);
+    await node.thaw();
+    const received = await messages(group, 3);
+    assertEquals(received, [pattern(1_000_000), text("small"), bytes]);
+    assertEquals(await messages(other, small.length), small);
+    await Promise.all([...sending, flood]);
+    const [, , third] = await Promise.all(waiting);
+    await third.leave();
+    await group.leave();
+    await other.leave();
+  });
+});
+
+Deno.test("a signal gets the caller out while the daemon is stopped", async () => {
+  await thawed(async () => {
+    const descriptors = () => [...Deno.readDirSync("/proc/self/fd")].length;
+    const before = descriptors();
+    const group = await joinFresh();
+    using buffer = await group.alloc(100);
+    await node.freeze();
+    const controller = new AbortController();
+    const { signal } = controller;
+    const pending = [
+      group.send(buffer, { signal }),
+      group.send(text("behind it"), { signal }),
+      group.members({ signal }),
+      joinFresh({ signal }),
+    ].map((promise) => assertRejects(() => promise, Error, "enough"));
+    controller.abort(new Error("enough"));
+    await within("all to reject", Promise.all(pending), 1000);
+    const closing = group.close();
+    const refused = assertRejects(() => group.members(), CpgError, "is closed");
+    await within("use after close to be refused", refused, 1000);
+    await node.thaw();
+    await within("close", closing);
+    // What was given up goes on in C, and is then cleaned up.
+    await until("nothing to be left", () => descriptors() === before);
+  });
+});
