@@ -107,12 +107,11 @@ export class Allocation {
     }
     // What the user has transferred away stays where it is, since a view of
     // it may be in use anywhere; only the daemon's side is freed.
-    const { handle, libcpg } = this.#connection;
+    const connection = this.#connection;
     if (this.#map) {
-      await this.#connection.exclusive(() =>
-        freeMap(libcpg, handle, this.address, this.size, transferredAway)
-      );
+      await freeMap(connection, this.address, this.size, transferredAway);
     } else if (!transferredAway) {
+      const { libcpg, handle } = connection;
       libcpg.calls.cpg_zcb_free!(handle, this.address);
     }
     this.#outstanding.delete(this);

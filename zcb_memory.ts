@@ -8,8 +8,9 @@
  *
  * @module
  */
+import type { Connection } from "./connection.ts";
 import { CpgError } from "./errors.ts";
-import { CsError, type Libcpg } from "./ffi.ts";
+import type { Libcpg } from "./ffi.ts";
 import { NativeMemory } from "./memory.ts";
 import { viewOf } from "./native/deno.ts";
 
@@ -103,18 +104,19 @@ export function checkRoom(libcpg: Libcpg, size: number, doing: string): void {
  * @param keep Leave this process's side mapped.
  */
 export async function freeMap(
-  libcpg: Libcpg,
-  handle: bigint,
+  connection: Connection,
   content: bigint,
   size: number,
   keep: boolean,
 ): Promise<void> {
+  const { libcpg, handle } = connection;
   const mapSize = size + HEADER;
   const start = content - BigInt(HEADER);
+  const unmap = (map: bigint) => libcpg.calls.munmap(map, BigInt(mapSize));
   if (serverAddress(content) === 0n) {
     // The daemon has no side, nor has it unlinked the file.
     unlinkFileOf(libcpg, start);
-    if (!keep) libcpg.calls.munmap(start, BigInt(mapSize));
+    if (!keep) unmap(start);
     return;
   }
   let map = start;
@@ -126,12 +128,18 @@ export async function freeMap(
     new Uint8Array(viewOf(map, HEADER))
       .set(new Uint8Array(viewOf(start, HEADER)));
   }
-  const result = await libcpg.async.cpg_zcb_free!(
-    handle,
-    map + BigInt(HEADER),
-  );
-  // Without a daemon libcpg leaves it mapped.
-  if (result !== CsError.CS_OK) libcpg.calls.munmap(map, BigInt(mapSize));
+  const call = "cpg_zcb_free";
+  try {
+    await connection.call({
+      doing: "Cannot free the buffer",
+      call,
+      attempt: () => libcpg.async[call]!(handle, map + BigInt(HEADER)),
+    });
+  } catch {
+    // Where the connection ends, the daemon lets go by itself; libcpg leaves
+    // it mapped.
+    unmap(map);
+  }
 }
 
 /**

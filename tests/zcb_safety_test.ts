@@ -6,7 +6,15 @@ import {
 } from "@std/assert";
 import { CpgError, type ZeroCopyBuffer } from "../mod.ts";
 import { CorosyncNode } from "../testing/mod.ts";
-import { joinFresh, messages, pattern, run, script, text } from "./support.ts";
+import {
+  joinFresh,
+  messages,
+  pattern,
+  run,
+  script,
+  text,
+  until,
+} from "./support.ts";
 
 const FOLDER = "/dev/shm";
 
@@ -16,9 +24,9 @@ function files(): string[] {
     .filter((name) => name.startsWith("corosync_zerocopy-"));
 }
 
-/** How many maps of zero-copy buffers this process has. */
-function maps(): number {
-  return Deno.readTextFileSync("/proc/self/maps")
+/** How many maps of zero-copy buffers a process has. */
+function maps(process: number | "self" = "self"): number {
+  return Deno.readTextFileSync(`/proc/${process}/maps`)
     .split("\n").filter((line) => line.includes("corosync_zerocopy-")).length;
 }
 
@@ -243,6 +251,8 @@ Deno.test("closing with buffers and sends outstanding frees them", async () => {
   await Promise.all([...sends, late]);
   assertEquals(maps(), before);
   assertEquals(files(), []);
+  const daemon = CorosyncNode.ambient().pid!;
+  await until("the daemon to let go", () => maps(daemon) === 0);
 });
 
 Deno.test("forgotten buffers go when they are collected", async () => {
@@ -311,6 +321,21 @@ Deno.test("too many buffers at once are refused, before the daemon has no more m
   held.push(await group.alloc(1));
   await group.close();
   assertEquals(maps(), before);
+});
+
+Deno.test("freeing waits out TRY_AGAIN", async () => {
+  const daemon = CorosyncNode.ambient().pid!;
+  await using group = await joinFresh();
+  const buffers = await Promise.all(
+    Array.from({ length: 20 }, () => group.alloc(5000)),
+  );
+  assertEquals(maps(daemon), 20);
+  // A flood turns flow control on again and again.
+  const flood = Array.from({ length: 300 }, () => group.send(pattern(100_000)));
+  const reading = messages(group, flood.length);
+  await Promise.all(buffers.map((buffer) => buffer.free()));
+  await Promise.all([...flood, reading]);
+  assertEquals(maps(daemon), 0);
 });
 
 Deno.test("descriptors stay where they were", async () => {
