@@ -45,18 +45,19 @@ export class Ending {
  */
 export async function abortable<T>(
   promise: Promise<T>,
-  ending: Ending,
+  ending: Ending | undefined,
   signal?: AbortSignal,
 ): Promise<T> {
+  if (!ending && !signal) return await promise;
   const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const forget = ending.onEnd(reject);
+  const forget = ending?.onEnd(reject);
   const abort = () => reject(signal?.reason);
   if (signal?.aborted) abort();
   signal?.addEventListener("abort", abort);
   try {
     return await Promise.race([promise, aborted]);
   } finally {
-    forget();
+    forget?.();
     signal?.removeEventListener("abort", abort);
   }
 }

@@ -94,6 +94,9 @@ const callRemedies: Record<string, Partial<Record<CsErrorName, string>>> = {
   },
 };
 
+/** What can have become of a message that could not be sent. */
+export type Delivery = "none" | "unknown";
+
 /**
  * A failed call of libcpg.
  *
@@ -119,6 +122,12 @@ export class CpgError extends Error {
   readonly value: number;
   /** The C function that failed, `"cpg_join"` for example. */
   readonly call: string;
+  /**
+   * Of a send that failed: whether the message may be delivered all the same.
+   * `"none"`: nobody gets it. `"unknown"`: the daemon was lost when it may have
+   * had the message.
+   */
+  readonly delivery: Delivery | undefined;
 
   /**
    * A failure to report.
@@ -126,13 +135,14 @@ export class CpgError extends Error {
    * @param doing What was attempted: `Cannot join group "orders"`.
    * @param call The C function that failed.
    * @param code Its result: a number from C, or a name.
-   * @param options A remedy better than the table's, and the error's cause.
+   * @param options A remedy better than the table's, the error's cause, and
+   * what can have become of a message.
    */
   constructor(
     doing: string,
     call: string,
     code: number | CsErrorName,
-    options: { remedy?: string; cause?: unknown } = {},
+    options: { remedy?: string; cause?: unknown; delivery?: Delivery } = {},
   ) {
     const name = typeof code === "number" ? csErrorName(code) : code;
     const value = typeof code === "number" ? code : CsError[code];
@@ -144,5 +154,6 @@ export class CpgError extends Error {
     this.code = name;
     this.value = value;
     this.call = call;
+    this.delivery = options.delivery;
   }
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { CpgError } from "./errors.ts";
 import { CpgReason } from "./ffi.ts";
 import type { CpgAddress } from "./structs.ts";
 
@@ -75,8 +76,35 @@ export interface RingChange {
   readonly nodes: readonly number[];
 }
 
+/**
+ * The daemon is lost; only with `join(name, { reconnect: true })`. What the
+ * daemon still had for this member is lost, too.
+ */
+export interface Disconnection {
+  /** Tells this event from the others. */
+  readonly type: "disconnected";
+  /** How it was lost. */
+  readonly error: CpgError;
+}
+
+/**
+ * The daemon is back and the group joined again, as a new member: messages of
+ * the time between have not come, so state built on them is to be fetched anew.
+ */
+export interface Reconnection {
+  /** Tells this event from the others. */
+  readonly type: "reconnected";
+  /** Who belongs to the group from here on. */
+  readonly members: readonly Member[];
+}
+
 /** What a group's stream yields. */
-export type GroupEvent = Message | MembershipChange | RingChange;
+export type GroupEvent =
+  | Message
+  | MembershipChange
+  | RingChange
+  | Disconnection
+  | Reconnection;
 
 const reasons = new Map<number, Reason>([
   [CpgReason.JOIN, "join"],

@@ -3,57 +3,32 @@
  *
  * @module
  */
-import { abortable } from "./abortable.ts";
-import type { Connection } from "./connection.ts";
-import type { Dispatcher, Receiving } from "./dispatch.ts";
+import { abortable, Ending, pause } from "./abortable.ts";
+import { Confirmations } from "./confirmations.ts";
+import type { Receiving } from "./dispatch.ts";
 import { CpgError } from "./errors.ts";
 import type { GroupEvent, Member } from "./events.ts";
 import { Inbox } from "./inbox.ts";
 import * as multicast from "./multicast.ts";
-import { Outbox } from "./outbox.ts";
-import { Receiver } from "./receiver.ts";
-import { change, membership } from "./requests.ts";
-import {
-  allocate,
-  type Allocation,
-  allocationOf,
-  ZeroCopyBuffer,
-} from "./zcb.ts";
+import type { SendBufferOptions, SendOptions, WaitOptions } from "./options.ts";
+import { Session, type SessionOptions } from "./session.ts";
+import { allocationOf, ZeroCopyBuffer } from "./zcb.ts";
 
-/** How to send. */
-export interface SendOptions {
-  /**
-   * Gives up waiting; the promise rejects with the signal's reason. If
-   * corosync has the message by then, it is delivered all the same.
-   */
-  signal?: AbortSignal;
-}
-
-/** How to send a zero-copy buffer. */
-export interface SendBufferOptions extends SendOptions {
-  /**
-   * Where in the buffer to begin, in bytes. Only from the beginning is a send
-   * zero-copy. Default 0.
-   */
-  offset?: number;
-  /** How many bytes to send. Default: all from the offset on. */
-  length?: number;
-}
-
-/** What a joined group is made of. */
-export interface GroupParts {
-  readonly name: string;
-  readonly groupName: Uint8Array;
-  readonly connection: Connection;
-  readonly dispatcher: Dispatcher;
+/** How to make a group. */
+export interface GroupOptions extends SessionOptions {
   readonly highWaterMark: number;
-  readonly self: Member;
+  readonly reconnect: boolean;
 }
 
-/** Makes a group of a connection that has joined one. */
-export let makeGroup: (parts: GroupParts) => Group;
-/** Resolves when the members agree that a group's member is one of them. */
-export let arrivalOf: (group: Group, signal?: AbortSignal) => Promise<void>;
+/** The pauses between attempts to reconnect, in milliseconds. */
+const FIRST_PAUSE = 20;
+const LONGEST_PAUSE = 2000;
+
+/** Joins a group. */
+export let openGroup: (
+  options: GroupOptions,
+  signal?: AbortSignal,
+) => Promise<Group>;
 
 /**
  * One process's membership in a process group, from `join`.
@@ -62,50 +37,59 @@ export let arrivalOf: (group: Group, signal?: AbortSignal) => Promise<void>;
  * changes and ring changes, in the order in which every member sees them. One
  * reader at a time. Whoever stops reading slows down the cluster's senders.
  *
- * After {@linkcode leave} or {@linkcode close}, or when the connection to the
- * daemon is lost, every method throws the same CpgError with the code
- * `CS_ERR_BAD_HANDLE`, and what was pending rejects with it.
+ * After {@linkcode leave} or {@linkcode close} every method throws the same
+ * CpgError with the code `CS_ERR_BAD_HANDLE`, and what was pending rejects. So
+ * it is when the daemon is lost, unless the group reconnects: then what was
+ * pending rejects, and everything else waits until it has.
  */
 export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
   static {
-    makeGroup = (parts) => new Group(parts);
-    arrivalOf = (group, signal) =>
-      group.#until(group.#receiver.arrival, signal);
+    openGroup = async (options, signal) => {
+      const group = new Group(options);
+      try {
+        await group.#open((event) => group.#inbox.push(event), signal);
+        return group;
+      } catch (error) {
+        await group.close();
+        throw error;
+      }
+    };
   }
 
   /** The group's name. */
   readonly name: string;
-  /** This member: its node and its process. */
-  readonly self: Member;
-  /** How it receives. */
-  readonly receiving: Receiving;
-  readonly #groupName: Uint8Array;
-  readonly #connection: Connection;
-  readonly #dispatcher: Dispatcher;
+  readonly #options: GroupOptions;
   readonly #inbox: Inbox;
-  readonly #outbox: Outbox;
-  readonly #receiver: Receiver;
-  readonly #buffers = new Set<Allocation>();
+  readonly #confirmations = new Confirmations();
+  /** The connection; none while there is no daemon. */
+  #session: Session | undefined;
+  #reconnected = Promise.withResolvers<Session>();
+  #self: Member = { nodeId: 0, pid: 0 };
+  #receiving: Receiving = "callbacks";
+  /** A lost connection's end, and the way to the next one. */
+  #reconnecting: Promise<void> | undefined;
+  readonly #ending = new Ending();
   #left: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
-  private constructor(parts: GroupParts) {
-    this.name = parts.name;
-    this.self = parts.self;
-    this.receiving = parts.dispatcher.receiving;
-    this.#groupName = parts.groupName;
-    this.#connection = parts.connection;
-    this.#dispatcher = parts.dispatcher;
-    this.#inbox = new Inbox(parts.highWaterMark, () => this.#receiver.resume());
-    this.#outbox = new Outbox(parts.connection);
-    this.#receiver = new Receiver(
-      parts.connection,
-      parts.dispatcher,
-      this.#inbox,
-      parts.self,
-      (result) => this.#break(result),
+  private constructor(options: GroupOptions) {
+    this.name = options.name;
+    this.#options = options;
+    this.#inbox = new Inbox(
+      options.highWaterMark,
+      () => this.#session?.receiver.resume(),
+      (event) => this.#confirmations.process(event, this.#self),
     );
-    this.#receiver.resume();
+  }
+
+  /** This member: its node and its process. */
+  get self(): Member {
+    return this.#self;
+  }
+
+  /** How it receives. */
+  get receiving(): Receiving {
+    return this.#receiving;
   }
 
   /**
@@ -141,37 +125,43 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
     data: Uint8Array | readonly Uint8Array[] | ZeroCopyBuffer,
     options: SendBufferOptions = {},
   ): Promise<void> {
-    this.#checkOpen();
+    await this.#send(data, options);
+  }
+
+  /**
+   * Sends a message, and resolves when it has come back at its place in the
+   * total order and this group's reader is done with it: has asked for the
+   * next event. What the reader does with messages has then been done with
+   * every message up to this one, on which replicated state can be built.
+   *
+   * The group has to be read for that; so do not await it inside the loop that
+   * reads.
+   *
+   * @throws As {@linkcode send}; if the daemon is lost before the message has
+   * come back, a CpgError with `delivery: "unknown"`.
+   *
+   * @example A counter that all members agree on
+   * ```ts
+   * import { join } from "@corosync/cpg";
+   *
+   * const group = await join("counter");
+   * let count = 0;
+   * const counting = (async () => {
+   *   for await (const event of group) if (event.type === "message") count++;
+   * })();
+   * await group.sendAndConfirm(new Uint8Array());
+   * console.log(count >= 1); // true: the loop has counted it
+   * await group.leave();
+   * await counting;
+   * ```
+   */
+  async sendAndConfirm(
+    data: Uint8Array | readonly Uint8Array[] | ZeroCopyBuffer,
+    options: SendBufferOptions = {},
+  ): Promise<void> {
+    const place = await this.#send(data, options);
     const { signal } = options;
-    signal?.throwIfAborted();
-    if (!(data instanceof ZeroCopyBuffer)) {
-      const send = multicast.message(this.#connection, this.#doing, data);
-      if (this.#outbox.trySend(send)) return;
-      return await this.#until(this.#outbox.send(send, signal), signal);
-    }
-    const allocation = allocationOf(data);
-    allocation.check(this.#connection);
-    const { size } = allocation;
-    const { offset = 0, length = size - offset } = options;
-    if (
-      !Number.isInteger(offset) || !Number.isInteger(length) ||
-      offset < 0 || length < 0 || offset + length > size
-    ) {
-      throw new RangeError(
-        `${this.#doing}: ${length} bytes from ${offset} on are not within the buffer of ${size} bytes`,
-      );
-    }
-    const sending = this.#outbox.send(
-      multicast.buffer(
-        this.#connection,
-        this.#doing,
-        allocation,
-        offset,
-        length,
-      ),
-      signal,
-    );
-    await this.#until(allocation.during(sending), signal);
+    await abortable(this.#confirmations.wait(place), undefined, signal);
   }
 
   /**
@@ -183,13 +173,15 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
    */
   trySend(data: Uint8Array | readonly Uint8Array[]): boolean {
     this.#checkOpen();
-    const send = multicast.message(this.#connection, this.#doing, data);
+    const session = this.#session;
+    if (!session) return false;
+    const send = multicast.message(session.connection, this.#doing, data);
     if (!send.immediate) {
       throw new RangeError(
-        `${this.#doing}: more than ${this.#connection.maxAtomicSize} bytes cannot be sent at once; use send`,
+        `${this.#doing}: more than ${session.connection.maxAtomicSize} bytes cannot be sent at once; use send`,
       );
     }
-    return this.#outbox.trySend(send);
+    return session.outbox.trySend(send);
   }
 
   /**
@@ -201,24 +193,32 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
    * @throws {CpgError} `CS_ERR_NO_SPACE` if `/dev/shm` has no room, with how
    * much is free.
    */
-  async alloc(size: number): Promise<ZeroCopyBuffer> {
-    this.#checkOpen();
-    return await this.#until(
-      allocate(this.#connection, size, this.#buffers),
-    );
+  async alloc(
+    size: number,
+    options: WaitOptions = {},
+  ): Promise<ZeroCopyBuffer> {
+    const { signal } = options;
+    const session = await this.#connected(signal);
+    const { ending } = session.connection;
+    const allocating = session.alloc(size);
+    try {
+      return await abortable(allocating, ending, signal);
+    } catch (error) {
+      allocating.then((buffer) => buffer.free(), () => {});
+      throw error;
+    }
   }
 
   /**
    * Asks the daemon who belongs to the group now. The stream tells it, too, at
    * its place between the messages. (`cpg_membership_get`)
    */
-  async members(options: { signal?: AbortSignal } = {}): Promise<Member[]> {
-    this.#checkOpen();
+  async members(options: WaitOptions = {}): Promise<Member[]> {
+    const { signal } = options;
+    const session = await this.#connected(signal);
     const doing = `Cannot list the members of ${JSON.stringify(this.name)}`;
-    return await this.#until(
-      membership(this.#connection, doing, this.#groupName),
-      options.signal,
-    );
+    const { ending } = session.connection;
+    return await abortable(session.members(doing), ending, signal);
   }
 
   /** What happens in the group from now on, in order; one reader at a time. */
@@ -226,23 +226,42 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
     return this.#inbox.read();
   }
 
+  /** The same as a web stream; it locks the group to this one reader. */
+  get readable(): ReadableStream<GroupEvent> {
+    return ReadableStream.from<GroupEvent>(this);
+  }
+
+  /**
+   * Sends what is written to it, each chunk a message, as fast as corosync
+   * takes them. Closing it does not leave the group.
+   */
+  get writable(): WritableStream<Uint8Array> {
+    return new WritableStream({ write: (data) => this.send(data) });
+  }
+
   /**
    * Leaves the group when all sends are done, and closes. The stream ends
    * after everything up to this member's own departure. Leaving again does
    * nothing. (`cpg_leave`, `cpg_finalize`)
+   *
+   * @param options A signal to stop waiting; leaving goes on.
    */
-  leave(): Promise<void> {
-    return this.#left ??= this.#closed ?? this.#leave();
+  leave(options: WaitOptions = {}): Promise<void> {
+    this.#left ??= this.#closed ?? this.#leave();
+    return abortable(this.#left, undefined, options.signal);
   }
 
   /**
    * Closes at once: the stream ends, what is pending rejects, buffers are
    * freed; the others see that the process is gone. Resolves when the daemon
    * knows. Closing again does nothing. (`cpg_finalize`)
+   *
+   * @param options A signal to stop waiting; closing goes on.
    */
-  close(): Promise<void> {
+  close(options: WaitOptions = {}): Promise<void> {
     this.#inbox.clear();
-    return this.#close();
+    const closing = this.#close(this.#closedError("it has been closed"));
+    return abortable(closing, undefined, options.signal);
   }
 
   /** Leaves the group, or closes it where that fails. */
@@ -259,7 +278,7 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
   }
 
   #checkOpen(): void {
-    this.#connection.ending.check();
+    this.#ending.check();
     if (this.#left) throw this.#closedError("it has been left");
   }
 
@@ -272,54 +291,132 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
     );
   }
 
-  /** Waits, unless the group is closed or the signal aborts before. */
-  #until<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
-    return abortable(promise, this.#connection.ending, signal);
+  /** The session, waiting for the next one where the daemon is lost. */
+  async #connected(signal?: AbortSignal): Promise<Session> {
+    this.#checkOpen();
+    signal?.throwIfAborted();
+    return this.#session ??
+      await abortable(this.#reconnected.promise, this.#ending, signal);
+  }
+
+  /** Sends, and says as which one corosync has taken it in this session. */
+  async #send(
+    data: Uint8Array | readonly Uint8Array[] | ZeroCopyBuffer,
+    options: SendBufferOptions,
+  ): Promise<number> {
+    this.#checkOpen();
+    const { signal } = options;
+    signal?.throwIfAborted();
+    const session = this.#session ?? await this.#connected(signal);
+    const { connection, outbox } = session;
+    if (!(data instanceof ZeroCopyBuffer)) {
+      const send = multicast.message(connection, this.#doing, data);
+      if (outbox.trySend(send)) return outbox.taken;
+      return await abortable(outbox.send(send, signal), undefined, signal);
+    }
+    const allocation = allocationOf(data);
+    const sending = outbox.send(
+      multicast.buffer(connection, this.#doing, allocation, options),
+      signal,
+    );
+    allocation.during(sending);
+    return await abortable(sending, undefined, signal);
   }
 
   async #leave(): Promise<void> {
-    const doing = `Cannot leave group ${JSON.stringify(this.name)}`;
-    const connection = this.#connection;
+    const session = this.#session;
     try {
-      await this.#until(
-        this.#outbox.send(
-          change(connection, doing, "cpg_leave", this.#groupName),
-        ),
-      );
-      await this.#until(this.#receiver.untilDeparture());
+      await session?.leave();
     } catch (error) {
-      if (!connection.ending.ended) throw error;
+      if (!session?.connection.ending.ended) throw error;
     }
-    await this.#close();
+    await this.#close(this.#closedError("it has been left"));
   }
 
-  /** The connection is lost: what was read stays readable, then the error. */
-  #break(result: number): void {
-    const error = new CpgError(
-      `Group ${JSON.stringify(this.name)} has lost the daemon`,
-      "cpg_dispatch",
-      result,
+  /** Opens a session, whose events go through `push`. */
+  async #open(
+    push: (event: GroupEvent) => void,
+    signal?: AbortSignal,
+  ): Promise<Session> {
+    const [inbox, confirmations] = [this.#inbox, this.#confirmations];
+    let open = false;
+    const session = await Session.open(
+      this.#options,
+      {
+        // Until this member has arrived, there is nothing to hold back.
+        get full() {
+          return open && inbox.full;
+        },
+        push: (event) => {
+          confirmations.receive(event, this.#self);
+          push(event);
+        },
+      },
+      (error) => this.#lose(session, error),
+      signal,
     );
-    this.#inbox.end(error);
-    this.#close("the daemon was lost", error);
+    open = true;
+    this.#self = session.self;
+    this.#receiving = session.receiving;
+    this.#session = session;
+    return session;
   }
 
-  #close(
-    why = "it has been left or closed",
-    cause: unknown = undefined,
-  ): Promise<void> {
-    return this.#closed ??= this.#cleanUp(this.#closedError(why, cause));
+  /** The daemon is lost: what was received stays readable. */
+  #lose(session: Session, error: CpgError): void {
+    this.#session = undefined;
+    const why = "the daemon was lost";
+    if (!this.#options.reconnect || this.#left || this.#ending.ended) {
+      const closed = this.#closedError(why, error);
+      this.#reconnecting = session.close(closed);
+      this.#inbox.end(error);
+      this.#close(closed);
+      return;
+    }
+    this.#inbox.push({ type: "disconnected", error });
+    this.#confirmations.end(this.#doing, error);
+    this.#reconnecting = this.#reconnect(session.close(error));
+  }
+
+  /** Tries again and again, until there is a daemon or the group is closed. */
+  async #reconnect(cleanedUp: Promise<void>): Promise<void> {
+    await cleanedUp;
+    for (let wait = FIRST_PAUSE; !this.#ending.ended;) {
+      try {
+        let joined = false;
+        const session = await this.#open((event) => {
+          if (joined || event.type !== "membership") {
+            this.#inbox.push(event);
+          } else {
+            joined = true;
+            const { members } = event;
+            this.#inbox.push({ type: "reconnected", members });
+          }
+        });
+        this.#reconnected.resolve(session);
+        this.#reconnected = Promise.withResolvers();
+        return;
+      } catch (error) {
+        if (error instanceof CpgError && error.code === "CS_ERR_ACCESS") {
+          this.#inbox.end(error);
+          this.#close(this.#closedError("the daemon refuses this user", error));
+          return;
+        }
+        await pause(wait, this.#ending).catch(() => {});
+        wait = Math.min(2 * wait, LONGEST_PAUSE);
+      }
+    }
+  }
+
+  #close(error: CpgError): Promise<void> {
+    return this.#closed ??= this.#cleanUp(error);
   }
 
   async #cleanUp(error: CpgError): Promise<void> {
+    this.#ending.end(error);
     this.#inbox.end();
-    this.#connection.ending.end(error);
-    await this.#receiver.stop();
-    await this.#outbox.flush();
-    // A buffer that is just being allocated is to be freed, too.
-    await this.#connection.exclusive(() => Promise.resolve());
-    await Promise.all(Array.from(this.#buffers, (buffer) => buffer.release()));
-    await this.#connection.finalize();
-    this.#dispatcher.close();
+    this.#confirmations.end(this.#doing, error);
+    await this.#reconnecting;
+    await this.#session?.close(error);
   }
 }

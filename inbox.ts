@@ -15,6 +15,9 @@ interface Waiter {
 export class Inbox {
   readonly #highWaterMark: number;
   readonly #drained: () => void;
+  readonly #processed: (event: GroupEvent) => void;
+  /** What the reader was given last, and is still at. */
+  #current: GroupEvent | undefined;
   #events: GroupEvent[] = [];
   #next = 0;
   #size = 0;
@@ -25,10 +28,17 @@ export class Inbox {
   /**
    * @param highWaterMark In bytes.
    * @param drained Called when a full inbox has room again.
+   * @param processed Called when the reader is done with an event: it asks for
+   * the next one, or stops.
    */
-  constructor(highWaterMark: number, drained: () => void) {
+  constructor(
+    highWaterMark: number,
+    drained: () => void,
+    processed: (event: GroupEvent) => void,
+  ) {
     this.#highWaterMark = highWaterMark;
     this.#drained = drained;
+    this.#processed = processed;
   }
 
   /** Whether the high-water mark is reached. */
@@ -42,6 +52,7 @@ export class Inbox {
     const waiter = this.#waiter;
     if (waiter) {
       this.#waiter = undefined;
+      this.#current = event;
       waiter.resolve({ value: event, done: false });
     } else {
       this.#events.push(event);
@@ -77,6 +88,7 @@ export class Inbox {
       next: () => this.#take(),
       return: () => {
         this.#reading = false;
+        this.#finishCurrent();
         // A pending read must not swallow the next event.
         this.#waiter?.resolve({ value: undefined, done: true });
         this.#waiter = undefined;
@@ -87,7 +99,14 @@ export class Inbox {
     return iterator;
   }
 
+  #finishCurrent(): void {
+    const event = this.#current;
+    this.#current = undefined;
+    if (event) this.#processed(event);
+  }
+
   #take(): Promise<IteratorResult<GroupEvent>> {
+    this.#finishCurrent();
     if (this.#next < this.#events.length) {
       const value = this.#events[this.#next];
       if (++this.#next === this.#events.length) {
@@ -101,6 +120,7 @@ export class Inbox {
       const wasFull = this.full;
       this.#size -= eventSize(value);
       if (wasFull && !this.full) this.#drained();
+      this.#current = value;
       return Promise.resolve({ value, done: false });
     }
     if (this.#waiter) {

@@ -3,32 +3,11 @@
  *
  * @module
  */
-import { abortable, Ending } from "./abortable.ts";
-import { Connection } from "./connection.ts";
-import { type Dispatcher, openDispatcher, type Receiving } from "./dispatch.ts";
+import { abortable } from "./abortable.ts";
 import { openLibcpg } from "./ffi.ts";
-import { arrivalOf, type Group, makeGroup } from "./group.ts";
-import { change, localNodeId } from "./requests.ts";
+import { type Group, openGroup } from "./group.ts";
+import type { JoinOptions } from "./options.ts";
 import { CPG_MAX_NAME_LENGTH } from "./structs.ts";
-
-/** How to join. */
-export interface JoinOptions {
-  /** Gives up joining; the promise rejects with the signal's reason. */
-  signal?: AbortSignal;
-  /**
-   * Path or name of libcpg. Otherwise the environment variable `CPG_LIBRARY`
-   * says it, if it may be read without asking, or it is looked for where
-   * distributions install it.
-   */
-  library?: string;
-  /**
-   * How much may wait to be read, in bytes of messages plus 64 an event,
-   * before dispatching pauses; corosync then slows the senders. Default 1 MiB.
-   */
-  highWaterMark?: number;
-  /** How to receive. Default: the fastest way that works here. */
-  receiving?: Receiving;
-}
 
 const DEFAULT_HIGH_WATER_MARK = 2 ** 20;
 
@@ -67,7 +46,7 @@ export async function join(
   name: string | Uint8Array,
   options: JoinOptions = {},
 ): Promise<Group> {
-  const { signal, library, receiving } = options;
+  const { signal, library, receiving, reconnect = false } = options;
   const { highWaterMark = DEFAULT_HIGH_WATER_MARK } = options;
   const groupName = encodeName(name);
   if (!(highWaterMark > 0)) {
@@ -80,22 +59,20 @@ export async function join(
   const display = typeof name === "string"
     ? name
     : new TextDecoder().decode(name);
-  const dispatcher = openDispatcher(libcpg, receiving);
-  const opening = create(
-    () => Connection.open(libcpg, dispatcher.callbacks, joining(display)),
-    dispatcher,
-    { name: display, groupName, highWaterMark, signal },
-  );
+  const opening = openGroup({
+    name: display,
+    groupName,
+    libcpg,
+    receiving,
+    highWaterMark,
+    reconnect,
+  }, signal);
   try {
-    return await abortable(opening, new Ending(), signal);
+    return await abortable(opening, undefined, signal);
   } catch (error) {
     opening.then((group) => group.close(), () => {});
     throw error;
   }
-}
-
-function joining(name: string): string {
-  return `Cannot join group ${JSON.stringify(name)}`;
 }
 
 function encodeName(name: string | Uint8Array): Uint8Array {
@@ -113,48 +90,4 @@ function encodeName(name: string | Uint8Array): Uint8Array {
     );
   }
   return bytes;
-}
-
-interface Joining {
-  readonly name: string;
-  readonly groupName: Uint8Array;
-  readonly highWaterMark: number;
-  readonly signal: AbortSignal | undefined;
-}
-
-/** Connects and joins; leaves nothing behind where that fails. */
-async function create(
-  connect: () => Promise<Connection>,
-  dispatcher: Dispatcher,
-  { name, groupName, highWaterMark, signal }: Joining,
-): Promise<Group> {
-  let connection: Connection | undefined;
-  let nodeId: number;
-  try {
-    connection = await connect();
-    nodeId = await localNodeId(connection, joining(name), signal);
-    await connection.call(
-      change(connection, joining(name), "cpg_join", groupName),
-      signal,
-    );
-  } catch (error) {
-    await connection?.finalize();
-    dispatcher.close();
-    throw error;
-  }
-  const group = makeGroup({
-    name,
-    groupName,
-    connection,
-    dispatcher,
-    highWaterMark,
-    self: { nodeId, pid: connection.libcpg.calls.getpid() },
-  });
-  try {
-    await arrivalOf(group, signal);
-    return group;
-  } catch (error) {
-    await group.close();
-    throw error;
-  }
 }

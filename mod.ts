@@ -18,18 +18,31 @@
  *
  * @module
  */
-export { join, type JoinOptions } from "./join.ts";
-export { Group, type SendBufferOptions, type SendOptions } from "./group.ts";
+export { join } from "./join.ts";
+export { Group } from "./group.ts";
+export type {
+  JoinOptions,
+  SendBufferOptions,
+  SendOptions,
+  WaitOptions,
+} from "./options.ts";
 export type {
   Change,
+  Disconnection,
   GroupEvent,
   Member,
   MembershipChange,
   Message,
   Reason,
+  Reconnection,
   RingChange,
   RingId,
 } from "./events.ts";
 export type { Receiving } from "./dispatch.ts";
 export { ZeroCopyBuffer } from "./zcb.ts";
-export { CpgError, CsError, type CsErrorName } from "./errors.ts";
+export {
+  CpgError,
+  CsError,
+  type CsErrorName,
+  type Delivery,
+} from "./errors.ts";

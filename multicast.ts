@@ -8,6 +8,7 @@ import type { Connection } from "./connection.ts";
 import { type CpgCalls, CpgGuarantee } from "./ffi.ts";
 import { NativeMemory } from "./memory.ts";
 import { addressOf } from "./native/deno.ts";
+import type { SendBufferOptions } from "./options.ts";
 import type { Send } from "./outbox.ts";
 import { SIZEOF_IOVEC, writeIovec } from "./structs.ts";
 import type { Allocation } from "./zcb.ts";
@@ -124,14 +125,24 @@ function joined(parts: readonly Uint8Array[], size: number): Uint8Array {
   return whole;
 }
 
-/** A part of a zero-copy buffer. */
+/** A zero-copy buffer, or a part of it. */
 export function buffer(
   connection: Connection,
   doing: string,
   allocation: Allocation,
-  offset: number,
-  length: number,
+  options: SendBufferOptions,
 ): Send {
+  allocation.check(connection);
+  const { size } = allocation;
+  const { offset = 0, length = size - offset } = options;
+  if (
+    !Number.isInteger(offset) || !Number.isInteger(length) ||
+    offset < 0 || length < 0 || offset + length > size
+  ) {
+    throw new RangeError(
+      `${doing}: ${length} bytes from ${offset} on are not within the buffer of ${size} bytes`,
+    );
+  }
   const { libcpg, handle, maxAtomicSize } = connection;
   const address = allocation.address + BigInt(offset);
   // libcpg finds the daemon's address of the memory right before the message.

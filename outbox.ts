@@ -4,6 +4,7 @@
  * @module
  */
 import type { Connection, Request } from "./connection.ts";
+import { CpgError } from "./errors.ts";
 
 /** A send; its `attempt` answers at once if it is `immediate`. */
 export interface Send extends Request {
@@ -14,33 +15,46 @@ export interface Send extends Request {
 interface Pending {
   readonly send: Send;
   readonly signal: AbortSignal | undefined;
-  resolve(): void;
+  /** Whether libcpg has it, and has not answered yet. */
+  underWay: boolean;
+  resolve(place: number): void;
   reject(error: unknown): void;
 }
-
-const sent = Promise.resolve();
 
 /** Makes the sends of a group in the order in which they are asked for. */
 export class Outbox {
   readonly #connection: Connection;
-  readonly #pending: Pending[] = [];
-  #running: Promise<void> = sent;
+  #pending: Pending[] = [];
+  #running: Promise<void> = Promise.resolve();
+  #taken = 0;
 
   constructor(connection: Connection) {
     this.#connection = connection;
+    connection.ending.onEnd((reason) => this.#giveUp(reason as CpgError));
+  }
+
+  /** How many messages corosync has taken: the place of the last of them. */
+  get taken(): number {
+    return this.#taken;
   }
 
   /** Sends at once, or says that it cannot now. */
   trySend(send: Send): boolean {
-    return send.immediate && this.#pending.length === 0 &&
+    const taken = send.immediate && this.#pending.length === 0 &&
       this.#connection.try(send);
+    if (taken) this.#taken++;
+    return taken;
   }
 
-  /** Sends when all sends before it are done with. */
-  send(send: Send, signal?: AbortSignal): Promise<void> {
-    if (this.trySend(send)) return sent;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#pending.push({ send, signal, resolve, reject });
+  /**
+   * Sends when all sends before it are done with.
+   *
+   * @returns The place of the message among those that corosync has taken.
+   */
+  send(send: Send, signal?: AbortSignal): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    const underWay = false;
+    this.#pending.push({ send, signal, underWay, resolve, reject });
     if (this.#pending.length === 1) this.#running = this.#run();
     return promise;
   }
@@ -52,17 +66,45 @@ export class Outbox {
 
   async #run(): Promise<void> {
     for (; this.#pending.length > 0; this.#pending.shift()) {
-      const { send, signal, resolve, reject } = this.#pending[0];
+      const pending = this.#pending[0];
       try {
-        signal?.throwIfAborted();
-        while (send.immediate && !this.#connection.writable()) {
-          await this.#connection.untilWritable();
-        }
-        await this.#connection.call(send, signal);
-        resolve();
+        await this.#deliver(pending);
+        pending.resolve(++this.#taken);
       } catch (error) {
-        reject(error);
+        pending.reject(error);
       }
+    }
+  }
+
+  async #deliver(pending: Pending): Promise<void> {
+    const { send, signal } = pending;
+    signal?.throwIfAborted();
+    while (send.immediate && !this.#connection.writable()) {
+      await this.#connection.untilWritable();
+    }
+    await this.#connection.call({
+      ...send,
+      attempt: async (memory) => {
+        pending.underWay = true;
+        const result = await send.attempt(memory);
+        pending.underWay = false;
+        return result;
+      },
+    }, signal);
+  }
+
+  /** The connection ends: says of each send what may have become of it. */
+  #giveUp(reason: CpgError): void {
+    for (const { send, underWay, reject } of this.#pending) {
+      reject(
+        new CpgError(send.doing, send.call, reason.value, {
+          remedy: underWay
+            ? `${reason.message}; the message may or may not be delivered`
+            : `${reason.message}; the message was not sent`,
+          cause: reason,
+          delivery: underWay ? "unknown" : "none",
+        }),
+      );
     }
   }
 }

@@ -8,17 +8,24 @@ import type { Connection } from "./connection.ts";
 import type { Dispatcher } from "./dispatch.ts";
 import type { GroupEvent, Member } from "./events.ts";
 import { CsError } from "./ffi.ts";
-import type { Inbox } from "./inbox.ts";
 import { Poller, POLLGONE, POLLIN, type Watch } from "./poller.ts";
 
 /** Events taken in one go, before the event loop gets its turn. */
 const BATCH = 512;
 
+/** Where events go. */
+export interface Sink {
+  /** Whether it wants no more for now. */
+  readonly full: boolean;
+  /** Takes the next event. */
+  push(event: GroupEvent): void;
+}
+
 /** Brings what corosync delivers into a group's inbox. */
 export class Receiver {
   readonly #connection: Connection;
   readonly #dispatcher: Dispatcher;
-  readonly #inbox: Inbox;
+  readonly #inbox: Sink;
   readonly #self: Member;
   readonly #broken: (result: number) => void;
   readonly #arrived = Promise.withResolvers<void>();
@@ -32,7 +39,7 @@ export class Receiver {
   constructor(
     connection: Connection,
     dispatcher: Dispatcher,
-    inbox: Inbox,
+    inbox: Sink,
     self: Member,
     broken: (result: number) => void,
   ) {

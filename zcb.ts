@@ -84,14 +84,13 @@ export class Allocation {
     }
   }
 
-  /** Keeps the memory while a send of it is pending. */
-  async during(send: Promise<void>): Promise<void> {
+  /** Keeps the memory until a send of it is settled. */
+  during(send: Promise<unknown>): void {
     this.#sends++;
-    try {
-      await send;
-    } finally {
+    const settled = () => {
       if (--this.#sends === 0) this.#sendsDone?.();
-    }
+    };
+    send.then(settled, settled);
   }
 
   /** Detaches every view, and frees the memory when no send needs it. */
@@ -112,7 +111,9 @@ export class Allocation {
       await freeMap(connection, this.address, this.size, transferredAway);
     } else if (!transferredAway) {
       const { libcpg, handle } = connection;
-      libcpg.calls.cpg_zcb_free!(handle, this.address);
+      await connection.exclusive(() =>
+        libcpg.async.cpg_zcb_free!(handle, this.address)
+      );
     }
     this.#outstanding.delete(this);
     held--;

@@ -112,11 +112,13 @@ export async function freeMap(
   const { libcpg, handle } = connection;
   const mapSize = size + HEADER;
   const start = content - BigInt(HEADER);
-  const unmap = (map: bigint) => libcpg.calls.munmap(map, BigInt(mapSize));
+  // When no call is using it any more.
+  const unmap = (map: bigint) =>
+    connection.exclusive(() => libcpg.async.munmap(map, BigInt(mapSize)));
   if (serverAddress(content) === 0n) {
     // The daemon has no side, nor has it unlinked the file.
     unlinkFileOf(libcpg, start);
-    if (!keep) unmap(start);
+    if (!keep) await unmap(start);
     return;
   }
   let map = start;
@@ -138,7 +140,7 @@ export async function freeMap(
   } catch {
     // Where the connection ends, the daemon lets go by itself; libcpg leaves
     // it mapped.
-    unmap(map);
+    await unmap(map);
   }
 }
 
