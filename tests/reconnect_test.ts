@@ -1,0 +1,169 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { CpgError, type Group, type GroupEvent } from "../mod.ts";
+import { CorosyncNode } from "../testing/mod.ts";
+import { joinFresh, pattern, text, until, within } from "./support.ts";
+
+const node = CorosyncNode.ambient();
+
+/** Everything that a group's stream yields, as it comes. */
+function record(group: Group): {
+  events: GroupEvent[];
+  ended: Promise<unknown>;
+} {
+  const events: GroupEvent[] = [];
+  const ended = (async () => {
+    for await (const event of group) events.push(event);
+  })().catch((error) => error);
+  return { events, ended };
+}
+
+function types(events: GroupEvent[]): string[] {
+  return events.map(({ type }) => type);
+}
+
+Deno.test("a session comes back after the daemon is killed and started", async () => {
+  const group = await joinFresh({ reconnect: true });
+  const { events, ended } = record(group);
+  await group.send(text("before"));
+  await until("the message", () => types(events).includes("message"));
+  await node.kill();
+  await until("the loss", () => types(events).includes("disconnected"));
+  const lost = events.find(({ type }) => type === "disconnected");
+  assert(lost?.type === "disconnected" && lost.error instanceof CpgError);
+  // What is asked for meanwhile waits.
+  assertEquals(group.trySend(text("at once")), false);
+  const sending = group.send(text("meanwhile"));
+  const asking = group.members();
+  const allocating = group.alloc(100);
+  await node.start();
+  await within("the send", sending);
+  assertEquals(await asking, [group.self]);
+  const buffer = await allocating;
+  buffer.bytes.set(text("shared"));
+  await group.send(buffer, { length: 6 });
+  await group.sendAndConfirm(text("after"));
+  await group.leave();
+  assertEquals(await ended, undefined);
+  const after = events.slice(types(events).indexOf("disconnected") + 1);
+  assertEquals(types(after).slice(0, 2), ["reconnected", "ring"]);
+  assert(after[0].type === "reconnected");
+  assertEquals(after[0].members, [group.self]);
+  const said = events.flatMap((event) =>
+    event.type === "message" ? [new TextDecoder().decode(event.data)] : []
+  );
+  assertEquals(said, ["before", "meanwhile", "shared", "after"]);
+});
+
+Deno.test("it comes back again and again", async () => {
+  const group = await joinFresh({ reconnect: true });
+  const { events } = record(group);
+  for (let i = 1; i <= 3; i++) {
+    await node.kill();
+    await node.start();
+    await until(
+      `return number ${i}`,
+      () => types(events).filter((type) => type === "reconnected").length === i,
+    );
+    await group.sendAndConfirm(text(String(i)));
+  }
+  await group.close();
+});
+
+Deno.test("a buffer of the lost session is freed, and says so", async () => {
+  const group = await joinFresh({ reconnect: true });
+  const { events } = record(group);
+  const buffer = await group.alloc(100);
+  await node.kill();
+  await node.start();
+  await until("the return", () => types(events).includes("reconnected"));
+  assertEquals(buffer.bytes.length, 0);
+  await assertRejects(() => group.send(buffer), TypeError);
+  await group.leave();
+});
+
+Deno.test("what was pending says whether it may be delivered", async () => {
+  for (const reconnect of [true, false]) {
+    const group = await joinFresh({ reconnect });
+    const { events } = record(group);
+    const confirmed = group.sendAndConfirm(text("confirmed"));
+    await confirmed;
+    await node.freeze();
+    // Taken by corosync, but frozen before it comes back.
+    const unconfirmed = group.sendAndConfirm(text("unconfirmed"));
+    await until("the small send to be taken", async () => {
+      await Promise.resolve();
+      return true;
+    });
+    // A zero-copy send, or fragments, wait for the daemon's answer.
+    const underWay = group.send(pattern(3_000_000));
+    const waiting = group.send(text("behind it"));
+    const [a, b, c] = [unconfirmed, underWay, waiting].map((promise) =>
+      assertRejects(() => promise, CpgError)
+    );
+    await node.kill();
+    assertEquals((await within("a", a)).delivery, "unknown");
+    assertEquals((await within("b", b)).delivery, "unknown");
+    assertEquals((await within("c", c)).delivery, "none");
+    await node.start();
+    if (reconnect) {
+      await until("the return", () => types(events).includes("reconnected"));
+      await group.sendAndConfirm(text("goes on"));
+      assertEquals(
+        events.some((event) =>
+          event.type === "message" &&
+          new TextDecoder().decode(event.data) === "behind it"
+        ),
+        false,
+      );
+    }
+    await group.close();
+  }
+});
+
+Deno.test("closing while there is no daemon ends the attempts", async () => {
+  for (const end of ["leave", "close"] as const) {
+    const group = await joinFresh({ reconnect: true });
+    const { events, ended } = record(group);
+    await node.kill();
+    await until("the loss", () => types(events).includes("disconnected"));
+    const waiting = assertRejects(
+      () => group.send(text("never")),
+      CpgError,
+      "is closed",
+    );
+    await within(end, group[end]());
+    await waiting;
+    assertEquals(await ended, undefined);
+    await node.start();
+  }
+});
+
+Deno.test("a signal gets out of waiting for the daemon to return", async () => {
+  const group = await joinFresh({ reconnect: true });
+  const { events } = record(group);
+  await node.kill();
+  await until("the loss", () => types(events).includes("disconnected"));
+  const signal = AbortSignal.timeout(10);
+  await assertRejects(() => group.send(text("x"), { signal }), DOMException);
+  await assertRejects(() => group.members({ signal }), DOMException);
+  await assertRejects(() => group.alloc(1, { signal }), DOMException);
+  await node.start();
+  await group.send(text("y"));
+  await group.leave();
+});
+
+Deno.test("a full inbox does not stand in the way of coming back", async () => {
+  const group = await joinFresh({ reconnect: true, highWaterMark: 1000 });
+  for (let i = 0; i < 5; i++) await group.send(pattern(1000, i));
+  await until("the inbox to fill", async () => {
+    await group.members();
+    return true;
+  });
+  await node.kill();
+  await node.start();
+  const { events, ended } = record(group);
+  await until("the return", () => types(events).includes("reconnected"));
+  await group.sendAndConfirm(text("goes on"));
+  await group.leave();
+  assertEquals(await ended, undefined);
+});
