@@ -10,7 +10,7 @@ import { CpgModelFlag, CsError, type Libcpg } from "./ffi.ts";
 import { NativeMemory } from "./memory.ts";
 import { Poller, POLLOUT } from "./poller.ts";
 import {
-  CPG_MEMBERS_MAX,
+  MEMBERSHIP_MAX,
   SIZEOF_CPG_ADDRESS,
   SIZEOF_CPG_MODEL_V1_DATA,
   SIZEOF_CPG_NAME,
@@ -37,7 +37,7 @@ export interface Request {
 
 /** The memory of a request: room for the largest, `cpg_membership_get`. */
 const REQUEST_MEMORY = SIZEOF_CPG_NAME + 8 +
-  CPG_MEMBERS_MAX * SIZEOF_CPG_ADDRESS;
+  MEMBERSHIP_MAX * SIZEOF_CPG_ADDRESS;
 
 /** The longest pause between two attempts, in milliseconds. */
 const LONGEST_PAUSE = 64;

@@ -46,6 +46,11 @@ export interface Message {
 /**
  * A membership change. `members` is what to rely on: after partitions have
  * merged, `joined` and `left` can differ from node to node.
+ *
+ * libcpg makes room for 128 members and does not check it. Measured with
+ * corosync 3.1.7, lists of up to 257 are right, and some entries of longer ones
+ * are not; `Group.members` is right up to 384, more than which corosync itself
+ * has no room for.
  */
 export interface MembershipChange {
   /** Tells this event from the others. */

@@ -20,6 +20,7 @@
  */
 export { join } from "./join.ts";
 export { Group } from "./group.ts";
+export { type GroupInfo, groups, type GroupsOptions } from "./groups.ts";
 export type {
   JoinOptions,
   SendBufferOptions,

@@ -22,7 +22,7 @@ const EFD_NONBLOCK = 0o4000;
  * The longest single `poll`, in milliseconds. Only a terminated Worker, which
  * can wake nobody any more, ever waits that long, for its thread to end.
  */
-const LONGEST_POLL = 1000;
+const LONGEST_POLL = 5000;
 
 /** One descriptor that is being waited for. */
 export interface Watch {

@@ -8,8 +8,14 @@
 /** `CPG_MAX_NAME_LENGTH`: the longest group name, in bytes. */
 export const CPG_MAX_NAME_LENGTH = 128;
 
-/** `CPG_MEMBERS_MAX`: the longest member list, in entries. */
+/** `CPG_MEMBERS_MAX`: the longest member list of an event, in entries. */
 export const CPG_MEMBERS_MAX = 128;
+
+/**
+ * `PROCESSOR_COUNT_MAX`: the longest list of `cpg_membership_get`, in entries,
+ * which it writes whatever capacity it is given.
+ */
+export const MEMBERSHIP_MAX = 384;
 
 /** Size of `struct cpg_name`: a u32 length, then 128 bytes. */
 export const SIZEOF_CPG_NAME = 132;
@@ -68,10 +74,13 @@ export function writeCpgName(
 }
 
 /** Reads a `struct cpg_name`, as a copy. */
-export function readCpgName(view: DataView, offset: number): Uint8Array {
+export function readCpgName(
+  view: DataView,
+  offset: number,
+): Uint8Array<ArrayBuffer> {
   const length = view.getUint32(offset, true);
   const start = view.byteOffset + offset + 4;
-  return new Uint8Array(view.buffer.slice(start, start + length));
+  return new Uint8Array(view.buffer as ArrayBuffer, start, length).slice();
 }
 
 /** Reads an array of `struct cpg_address`. */
@@ -109,7 +118,7 @@ export function writeCpgModelV1Data(
 export function readCpgIterationDescription(
   view: DataView,
   offset: number,
-): { group: Uint8Array; nodeId: number; pid: number } {
+): { group: Uint8Array<ArrayBuffer>; nodeId: number; pid: number } {
   return {
     group: readCpgName(view, offset),
     nodeId: view.getUint32(offset + SIZEOF_CPG_NAME, true),
