@@ -259,8 +259,10 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
    * @param options A signal to stop waiting; closing goes on.
    */
   close(options: WaitOptions = {}): Promise<void> {
+    const error = this.#closedError("it has been closed");
+    const closing = this.#close(error);
     this.#inbox.clear();
-    const closing = this.#close(this.#closedError("it has been closed"));
+    this.#confirmations.abandon(error);
     return abortable(closing, undefined, options.signal);
   }
 

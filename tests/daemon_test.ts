@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
-import { CpgError, type Group } from "../mod.ts";
+import { CpgError, type Group, groups } from "../mod.ts";
 import { CorosyncNode } from "../testing/mod.ts";
 import {
   joinFresh,
@@ -146,7 +146,11 @@ Deno.test("an allocation that the daemon's death interrupts leaves nothing behin
 Deno.test("while the daemon is stopped the event loop turns, and then all goes on", async () => {
   await thawed(async () => {
     const group = await joinFresh();
-    const other = await joinFresh();
+    const [other, leaving, closing] = await Promise.all([
+      joinFresh(),
+      joinFresh(),
+      joinFresh(),
+    ]);
     using buffer = await group.alloc(1_000_000);
     buffer.bytes.set(pattern(1_000_000));
     const bytes = pattern(3_000_000);
@@ -164,6 +168,9 @@ Deno.test("while the daemon is stopped the event loop turns, and then all goes o
       group.members(),
       group.alloc(10),
       joinFresh(),
+      Array.fromAsync(groups()),
+      leaving.leave(),
+      closing.close(),
     ] as const;
     await new Promise((resolve) => setTimeout(resolve, 10_000));
     assertLess(late.stop(), 50);
@@ -184,6 +191,7 @@ Deno.test("a signal gets the caller out while the daemon is stopped", async () =
     const descriptors = () => [...Deno.readDirSync("/proc/self/fd")].length;
     const before = descriptors();
     const group = await joinFresh();
+    const other = await joinFresh();
     using buffer = await group.alloc(100);
     await node.freeze();
     const controller = new AbortController();
@@ -193,14 +201,21 @@ Deno.test("a signal gets the caller out while the daemon is stopped", async () =
       group.send(text("behind it"), { signal }),
       group.members({ signal }),
       joinFresh({ signal }),
+      other.leave({ signal }),
+      groups({ signal }).next(),
     ].map((promise) => assertRejects(() => promise, Error, "enough"));
     controller.abort(new Error("enough"));
     await within("all to reject", Promise.all(pending), 1000);
+    await assertRejects(
+      () => group.close({ signal: AbortSignal.timeout(10) }),
+      DOMException,
+    );
     const closing = group.close();
     const refused = assertRejects(() => group.members(), CpgError, "is closed");
     await within("use after close to be refused", refused, 1000);
     await node.thaw();
     await within("close", closing);
+    await within("leave", other.leave());
     // What was given up goes on in C, and is then cleaned up.
     await until("nothing to be left", () => descriptors() === before);
   });

@@ -70,6 +70,14 @@ Deno.test("a confirmation stops on a signal, and on closing", async () => {
   );
   controller.abort(new Error("enough"));
   await stopped;
+  // Its message is back, and will never be read.
+  const reader = group[Symbol.asyncIterator]();
+  for (let seen = ""; seen !== "ring";) {
+    seen = (await reader.next()).value.type;
+  }
+  // One of the two messages; the other is right behind it.
+  await reader.next();
+  await group.members();
   await group.close();
   await within("the rejection", closed);
 });
