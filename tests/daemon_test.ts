@@ -46,6 +46,12 @@ async function revived(test: () => Promise<void>): Promise<void> {
   }
 }
 
+/** This process's maps of zero-copy buffers. */
+function maps(): string[] {
+  return Deno.readTextFileSync("/proc/self/maps").split("\n")
+    .filter((line) => line.includes("corosync_zerocopy-"));
+}
+
 /** What a stream ends with. */
 async function endOf(group: Group): Promise<unknown> {
   const reader = group[Symbol.asyncIterator]();
@@ -103,6 +109,7 @@ Deno.test("what was queued before the daemon died can still be read", async () =
 
 Deno.test("a view kept when the daemon dies is empty", async () => {
   await revived(async () => {
+    const before = maps();
     const group = await joinFresh();
     const buffer = await group.alloc(1_000_000);
     const { bytes } = buffer;
@@ -117,6 +124,7 @@ Deno.test("a view kept when the daemon dies is empty", async () => {
     await within("the group to close", group.close());
     assertEquals(bytes.length, 0);
     await buffer.free();
+    assertEquals(maps(), before);
     const left = [...Deno.readDirSync("/dev/shm")].map(({ name }) => name)
       .filter((name) => name.startsWith("corosync_zerocopy-"));
     assertEquals(left, []);
@@ -125,9 +133,6 @@ Deno.test("a view kept when the daemon dies is empty", async () => {
 
 Deno.test("an allocation that the daemon's death interrupts leaves nothing behind", async () => {
   await revived(async () => {
-    const maps = () =>
-      Deno.readTextFileSync("/proc/self/maps").split("\n")
-        .filter((line) => line.includes("corosync_zerocopy-"));
     const before = maps();
     const group = await joinFresh();
     await node.freeze();

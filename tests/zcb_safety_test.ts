@@ -257,6 +257,17 @@ Deno.test("closing with buffers and sends outstanding frees them", async () => {
   await until("the daemon to let go", () => maps(daemon) === 0);
 });
 
+Deno.test("closing while an allocation is under way frees it", async () => {
+  const before = maps();
+  for (let i = 0; i < 20; i++) {
+    const group = await joinFresh();
+    const late = group.alloc(100_000).catch(() => {});
+    await group.close();
+    await late;
+  }
+  assertEquals(maps(), before);
+});
+
 Deno.test("forgotten buffers go when they are collected", async () => {
   // In a process of its own, whose memory is its own, too.
   const outcome = await script(

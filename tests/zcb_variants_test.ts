@@ -30,10 +30,11 @@ async function useBuffers(group: Group, zeroCopy: boolean): Promise<void> {
     await assertRejects(() => group.send(buffer), TypeError, "freed");
   }
   const away = await group.alloc(1_000_000);
+  away.bytes.set(pattern(1_000_000));
   const moved = new Uint8Array(away.bytes.buffer.transfer());
   await assertRejects(() => group.send(away), TypeError, "transferred away");
   await away.free();
-  moved.fill(1);
+  assertEquals(moved, pattern(1_000_000));
   await group.alloc(100);
 }
 

@@ -1,7 +1,10 @@
-/* libcpg as it is after 3.1.10: zero copy is malloc, and checks no handle. */
+/* libcpg as it is after 3.1.10: zero copy is malloc, and checks no handle.
+ * What is freed is overwritten, so that a later use of it shows. */
 #include "cpg.h"
 
+#include <malloc.h>
 #include <stdlib.h>
+#include <string.h>
 
 int cpg_zcb_alloc(cpg_handle_t handle, size_t size, void **buffer) {
   *buffer = malloc(size);
@@ -9,6 +12,7 @@ int cpg_zcb_alloc(cpg_handle_t handle, size_t size, void **buffer) {
 }
 
 int cpg_zcb_free(cpg_handle_t handle, void *buffer) {
+  memset(buffer, 0xdd, malloc_usable_size(buffer));
   free(buffer);
   return CS_OK;
 }
