@@ -31,6 +31,8 @@ export class Receiver {
   readonly #arrived = Promise.withResolvers<void>();
   readonly #departed = Promise.withResolvers<void>();
   #watch: Watch | undefined;
+  /** What `#watch` waits for. */
+  #watched = 0;
   #dispatching: Promise<void> | undefined;
   #leaving = false;
   #stopped = false;
@@ -52,11 +54,15 @@ export class Receiver {
 
   /** Goes on where a full inbox, or nothing to read, made it pause. */
   resume(): void {
-    if (this.#watch || this.#dispatching || this.#stopped) return;
-    if (this.#inbox.full && !this.#leaving) return;
+    if (this.#dispatching || this.#stopped) return;
+    // With a full inbox, only the loss of the daemon is of interest.
+    const events = this.#inbox.full && !this.#leaving ? 0 : POLLIN;
+    if (this.#watch && this.#watched === events) return;
+    this.#watch?.cancel();
+    this.#watched = events;
     this.#watch = Poller.of(this.#connection.libcpg).watch(
       this.#connection.fd,
-      POLLIN,
+      events,
       (revents) => {
         this.#watch = undefined;
         this.#dispatching = this.#dispatch(revents);

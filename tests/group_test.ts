@@ -258,6 +258,44 @@ Deno.test("a reader that stops pauses dispatching, and nothing is lost", async (
   received.forEach((data, i) => assertEquals(data, pattern(1000, i)));
 });
 
+Deno.test("a reader that comes late gets everything", async () => {
+  await using group = await joinFresh({ highWaterMark: 10_000 });
+  for (let i = 0; i < 100; i++) await group.send(pattern(1000, i));
+  // Turns of the event loop, for the inbox to fill.
+  for (let i = 0; i < 20; i++) await group.members();
+  const received = await messages(group, 100);
+  received.forEach((data, i) => assertEquals(data, pattern(1000, i)));
+});
+
+Deno.test("requests at once do not disturb each other", async () => {
+  await using group = await joinFresh();
+  const done = await Promise.all(Array.from({ length: 50 }, async (_, i) => {
+    const asking = group.members();
+    const buffer = await group.alloc(1000 + i);
+    buffer.bytes.set(pattern(1000 + i, i));
+    await Promise.all([
+      group.send(buffer),
+      group.send(pattern(10)),
+      group.members(),
+    ]);
+    await buffer.free();
+    return asking;
+  }));
+  for (const members of done) assertEquals(members, [group.self]);
+  const large = (await messages(group, 100))
+    .filter((data) => data.length > 10)
+    .toSorted((a, b) => a.length - b.length);
+  assertEquals(large, large.map((_, i) => pattern(1000 + i, i)));
+});
+
+Deno.test("what comes up while others wait is served at once", async () => {
+  await using first = await joinFresh();
+  await eventWhere(first, "the ring", (event) => event.type === "ring");
+  // A poll is under way now, which nothing but the second group can end.
+  const second = await within("the second group", joinFresh(), 2000);
+  await within("its end", second.leave(), 2000);
+});
+
 Deno.test("an aborted send rejects with the signal's reason", async () => {
   await using group = await joinFresh();
   const reason = new Error("enough");

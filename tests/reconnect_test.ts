@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { CpgError, type Group, type GroupEvent } from "../mod.ts";
+import { CpgError, type Group, type GroupEvent, groups } from "../mod.ts";
 import { CorosyncNode } from "../testing/mod.ts";
 import { joinFresh, pattern, text, until, within } from "./support.ts";
 
@@ -65,6 +65,9 @@ Deno.test("it comes back again and again", async () => {
       () => types(events).filter((type) => type === "reconnected").length === i,
     );
     await group.sendAndConfirm(text(String(i)));
+    const last = events.at(-1);
+    assert(last?.type === "message");
+    assertEquals(last.data, text(String(i)));
   }
   await group.close();
 });
@@ -161,6 +164,10 @@ Deno.test("a full inbox does not stand in the way of coming back", async () => {
   });
   await node.kill();
   await node.start();
+  await until("the group to be joined again", async () => {
+    const all = await Array.fromAsync(groups());
+    return all.some(({ name }) => name === group.name);
+  });
   const { events, ended } = record(group);
   await until("the return", () => types(events).includes("reconnected"));
   await group.sendAndConfirm(text("goes on"));
