@@ -31,6 +31,27 @@ cat <&3 >/dev/null &
 wait "$!" # and, as the first process must, reap orphans meanwhile`;
 
 /**
+ * Makes the fresh namespaces that it runs in another node, with the folder $0,
+ * and leaves a process behind that holds them. Prints its process id.
+ */
+export const FURTHER_NODE = `set -e
+mount -n -t tmpfs -o mode=1777 tmpfs /dev/shm
+mount -n -t tmpfs -o mode=755 tmpfs /run
+mkdir "$0"
+setsid sleep infinity >/dev/null 2>&1 </dev/null &
+echo "$!"`;
+
+/**
+ * Starts a program in the background, which makes the file $0 when it is ready,
+ * and waits for that.
+ */
+export const START_IN_BACKGROUND = `setsid "$@" >"$0.log" 2>&1 </dev/null &
+while [ ! -e "$0" ]; do
+  kill -0 "$!" || { cat "$0.log" >&2; exit 1; }
+  sleep 0.01
+done`;
+
+/**
  * Cleans up after the place whose folder is $0. Its processes are known by
  * their environment. The daemons are ended gently, so that they remove what
  * they shared with the others, and by force if they do not go.

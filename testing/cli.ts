@@ -4,21 +4,24 @@
  * @module
  */
 
-import { startCorosync, type StartOptions } from "./corosync.ts";
 import type { Isolation } from "./isolation.ts";
 import type { PlaceProcess } from "./place.ts";
+import { startCluster, type StartOptions } from "./start.ts";
 
-const USAGE = `Runs a command beside a private corosync.
+const USAGE =
+  `Runs a command beside a private corosync, or on the first node of a private
+cluster.
 
 Usage: deno run -A testing/mod.ts [option…] [--] command [argument…]
 
+  --nodes <number>     how many nodes the cluster has; 1 if not given
   --fetched            use a copy fetched into .corosync/ even if corosync is
                        installed
   --isolation <way>    the only way of isolation to try: namespaces,
                        user-namespaces or in-place
   --help               print this
 
-In a namespace there is no network but loopback, and /run and /dev/shm are
+In a namespace there is no network but loopback and that of the cluster, and /run and /dev/shm are
 empty at first: download whatever the command needs beforehand.
 
 The exit status is the command's, 128 + n if signal n ended it, and 125 if the
@@ -47,8 +50,8 @@ export async function main(args: string[]): Promise<number> {
       return 0;
     }
     const { options, command } = parse(args);
-    await using corosync = await startCorosync(options);
-    return await supervise(() => corosync.node.spawn(command));
+    await using cluster = await startCluster(options);
+    return await supervise(() => cluster.nodes[0].spawn(command));
   } catch (error) {
     console.error(`error: ${error instanceof Error ? error.message : error}`);
     return FAILED;
@@ -63,6 +66,8 @@ function parse(args: string[]): Request {
     if (option === "--") break;
     if (option === "--fetched") {
       options.fetched = true;
+    } else if (option === "--nodes") {
+      options.nodes = Number(command.shift());
     } else if (option === "--isolation") {
       const way = command.shift();
       options.isolation = WAYS.find((known) => known === way);

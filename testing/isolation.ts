@@ -97,27 +97,26 @@ async function inNamespaces(
     "-c",
     ANCHOR_IN_NAMESPACES,
   ]);
-  const place = new Place(anchor.pid, { user: flags.length > 0 });
+  const place = new Place(`/proc/${anchor.pid}`, { user: flags.length > 0 });
   const end = async () => {
     await anchor.release();
     await gone(anchor.pid);
   };
   try {
-    // Without configuration: that of the current folder is not its business.
-    await place.run([
-      Deno.execPath(),
-      "run",
-      "--quiet",
-      "--no-config",
-      "--no-lock",
-      "--allow-ffi",
-      import.meta.resolve("./loopback.ts"),
-    ]);
+    const loopback = import.meta.resolve("./loopback.ts");
+    await place.run(program(loopback, ["--allow-ffi"]));
     return isolated(isolation, place, anchor.folder, end);
   } catch (error) {
     await end();
     throw error;
   }
+}
+
+/** The command that runs one of our own programs in a place. */
+export function program(module: string, rights: string[]): string[] {
+  // Without configuration: that of the current folder is not its business.
+  const options = ["--quiet", "--no-config", "--no-lock", ...rights];
+  return [Deno.execPath(), "run", ...options, module];
 }
 
 function isolated(

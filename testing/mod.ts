@@ -1,19 +1,23 @@
 /**
- * A private corosync in one call, to try things out and for tests: without
- * root, without a configuration, and without a trace once it has ended.
+ * A private corosync in one call, or a cluster of several that break on
+ * purpose, to try things out and for tests: without root, without a
+ * configuration, and without a trace once it has ended.
  *
  * Run as a program, it starts corosync, runs a command beside it, and exits
- * with the command's status:
+ * with the command's status; with `--nodes`, there are further nodes:
  *
  * ```sh
  * deno run -A testing/mod.ts -- deno test -A
+ * deno run -A testing/mod.ts --nodes 3 -- deno test -A
  * ```
  *
- * There is no network in there but loopback, so download what the command
- * needs beforehand (`deno cache`). A program started like this gets at the
- * daemon with {@linkcode CorosyncNode.ambient}, to kill, freeze or restart it;
- * the environment variable `COROSYNC_TESTING` names the node's folder.
- * To start a corosync from a program, use {@linkcode startCorosync}.
+ * There is no network in there but loopback and that of the cluster, so
+ * download what the command needs beforehand (`deno cache`). A program started
+ * like this gets at its daemon with {@linkcode CorosyncNode.ambient}, to kill,
+ * freeze or restart it, and at all nodes and the network between them with
+ * {@linkcode Cluster.ambient}; the environment variable `COROSYNC_TESTING`
+ * names the node's folder. To start a cluster from a program, use
+ * {@linkcode startCluster}.
  *
  * Needs Linux, the tools of util-linux and all permissions (`-A`). If corosync
  * is not installed, Debian's or Ubuntu's packages are fetched and unpacked into
@@ -22,14 +26,16 @@
  * @module
  */
 
-export {
-  PrivateCorosync,
-  startCorosync,
-  type StartOptions,
-} from "./corosync.ts";
+export { Cluster } from "./cluster.ts";
+export { PrivateCluster, startCluster, type StartOptions } from "./start.ts";
 export type { Isolated, Isolation } from "./isolation.ts";
-export { CorosyncNode, type NodeSettings, type WaitOptions } from "./node.ts";
-export type { NodeAddress } from "./config.ts";
+export {
+  CorosyncNode,
+  type NodeSettings,
+  type View,
+  type WaitOptions,
+} from "./node.ts";
+export type { NodeAddress, Totem } from "./config.ts";
 export type { Corosync, FindOptions } from "./packages.ts";
 export type { Place, PlaceProcess } from "./place.ts";
 

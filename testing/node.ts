@@ -5,7 +5,7 @@
  */
 
 import { CONFIGURATION_FILE, DAEMONS_FILE, FOLDER_VARIABLE } from "./anchor.ts";
-import { corosyncConf, type NodeAddress } from "./config.ts";
+import { corosyncConf, type Totem } from "./config.ts";
 import type { Corosync } from "./packages.ts";
 import { pause, Place, type PlaceProcess } from "./place.ts";
 
@@ -15,7 +15,7 @@ const LOG_FILE = "corosync.log";
 /** How many lines of the daemon's log an error quotes. */
 const QUOTED = 20;
 
-/** What is the same on every node of a private cluster. */
+/** What a node of a private cluster is made with. */
 export interface NodeSettings {
   /** The node's id, as in the configuration. */
   readonly id: number;
@@ -23,6 +23,16 @@ export interface NodeSettings {
   readonly folder: string;
   /** The corosync to run. */
   readonly corosync: Corosync;
+  /** All nodes of its cluster, itself included. */
+  readonly cluster: Totem;
+}
+
+/** What a daemon knows of its cluster. */
+export interface View {
+  /** The ids of the nodes in its ring, in ascending order. */
+  readonly ring: readonly number[];
+  /** The groups and their members, as corosync-cpgtool lists them, sorted. */
+  readonly groups: readonly string[];
 }
 
 /** Options of the calls of {@linkcode CorosyncNode} that wait. */
@@ -43,28 +53,13 @@ export class CorosyncNode {
   readonly id: number;
 
   #place: Place;
-  #folder: string;
-  #corosync: Corosync;
+  #settings: NodeSettings;
 
-  private constructor(place: Place, { id, folder, corosync }: NodeSettings) {
-    this.id = id;
+  /** A node in a place that is, or is to be, set up for it. */
+  constructor(place: Place, settings: NodeSettings) {
+    this.id = settings.id;
     this.#place = place;
-    this.#folder = folder;
-    this.#corosync = corosync;
-  }
-
-  /** Sets up a node of a cluster in an isolated place; starts nothing yet. */
-  static async create(
-    place: Place,
-    settings: NodeSettings,
-    cluster: readonly NodeAddress[],
-  ): Promise<CorosyncNode> {
-    const node = new CorosyncNode(place, settings);
-    const conf = corosyncConf(cluster, settings.folder);
-    await Deno.writeTextFile(node.#file(CONFIGURATION_FILE), conf);
-    const description = JSON.stringify(settings);
-    await Deno.writeTextFile(node.#file(DESCRIPTION_FILE), description);
-    return node;
+    this.#settings = settings;
   }
 
   /**
@@ -72,15 +67,7 @@ export class CorosyncNode {
    * started outside of any.
    */
   static ambient(): CorosyncNode {
-    const folder = Deno.env.get(FOLDER_VARIABLE);
-    if (folder === undefined) {
-      throw new Error(
-        "Not on a node of a private corosync: start this program with " +
-          "`deno run -A testing/mod.ts -- …`",
-      );
-    }
-    const text = Deno.readTextFileSync(`${folder}/${DESCRIPTION_FILE}`);
-    return new CorosyncNode(new Place(), JSON.parse(text));
+    return new CorosyncNode(new Place(), ambientSettings());
   }
 
   /** The daemon's process id on its node, or undefined if it does not run. */
@@ -89,9 +76,28 @@ export class CorosyncNode {
     return pid && this.#state(pid) ? Number(pid) : undefined;
   }
 
+  /** Whether the daemon runs and is not frozen. */
+  get running(): boolean {
+    const { pid } = this;
+    return pid !== undefined && this.#state(pid) !== "T";
+  }
+
   /** What the daemon and its predecessors have logged. */
   get log(): string {
     return this.#read(LOG_FILE);
+  }
+
+  /** Writes down what the daemon and {@linkcode ambient} are to know. */
+  async setUp(): Promise<void> {
+    const { cluster, folder } = this.#settings;
+    for (
+      const [name, text] of [
+        [CONFIGURATION_FILE, corosyncConf(cluster, folder)],
+        [DESCRIPTION_FILE, JSON.stringify(this.#settings)],
+      ]
+    ) {
+      await Deno.writeTextFile(this.#file(name), text);
+    }
   }
 
   /** Starts the daemon if it does not run, and waits until it is ready. */
@@ -102,9 +108,9 @@ export class CorosyncNode {
       const script = 'setsid "$1" -f -c "$2" >>"$3" 2>&1 </dev/null &\n' +
         'echo $! >>"$4"';
       const files = [CONFIGURATION_FILE, LOG_FILE, DAEMONS_FILE]
-        .map((name) => `${this.#folder}/${name}`);
+        .map((name) => `${this.#settings.folder}/${name}`);
       await this.#place.run(
-        ["sh", "-c", script, "sh", this.#corosync.daemon, ...files],
+        ["sh", "-c", script, "sh", this.#settings.corosync.daemon, ...files],
         this.#env(),
       );
     }
@@ -116,7 +122,13 @@ export class CorosyncNode {
     // A daemon takes no connection before its first ring is complete, and a
     // frozen one keeps who asks waiting.
     const seconds = `${Math.ceil(Math.min(timeout, 2_000) / 1_000)}`;
-    const ask = ["timeout", "-s", "KILL", seconds, this.#corosync.cpgtool];
+    const ask = [
+      "timeout",
+      "-s",
+      "KILL",
+      seconds,
+      this.#settings.corosync.cpgtool,
+    ];
     await this.#until("ready", timeout, async () => {
       if (this.pid === undefined) throw this.#error("has ended");
       return await this.#place.run(ask, this.#env())
@@ -166,12 +178,33 @@ export class CorosyncNode {
     return this.#place.spawn(command, { ...options, env });
   }
 
+  /** Asks the daemon what it knows; undefined if it does not answer. */
+  async view(): Promise<View | undefined> {
+    const { cmapctl, cpgtool } = this.#settings.corosync;
+    const script = 'timeout -s KILL 2 "$0" runtime.members && echo && ' +
+      'exec timeout -s KILL 2 "$1" -d " "';
+    const output = await this.#place
+      .run(["sh", "-c", script, cmapctl, cpgtool], this.#env())
+      .catch(() => undefined);
+    if (output === undefined) return undefined;
+    const [members, groups] = output.split("\n\n");
+    return {
+      ring: [...members.matchAll(/^[^0-9]*(\d+)\.status .* = joined$/gm)]
+        .map(([, id]) => Number(id)).sort((a, b) => a - b),
+      // Below a line of titles: the group's name, a process id, a node id.
+      groups: groups.trimEnd().split("\n").slice(1).sort(),
+    };
+  }
+
   #env(): Record<string, string> {
-    return { ...this.#corosync.env, [FOLDER_VARIABLE]: this.#folder };
+    return {
+      ...this.#settings.corosync.env,
+      [FOLDER_VARIABLE]: this.#settings.folder,
+    };
   }
 
   #file(name: string): string {
-    return `${this.#place.root}${this.#folder}/${name}`;
+    return `${this.#place.root}${this.#settings.folder}/${name}`;
   }
 
   /** The text of a file of the node; empty once the node has ended. */
@@ -231,4 +264,16 @@ export class CorosyncNode {
         lines.map((line) => `  ${line}`).join("\n"),
     );
   }
+}
+
+/** How the node was made that this process was started on. */
+export function ambientSettings(): NodeSettings {
+  const folder = Deno.env.get(FOLDER_VARIABLE);
+  if (folder === undefined) {
+    throw new Error(
+      "Not on a node of a private corosync: start this program with " +
+        "`deno run -A testing/mod.ts -- …`",
+    );
+  }
+  return JSON.parse(Deno.readTextFileSync(`${folder}/${DESCRIPTION_FILE}`));
 }

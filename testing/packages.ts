@@ -15,6 +15,8 @@ export interface Corosync {
   readonly daemon: string;
   /** Path of `corosync-cpgtool`, which asks the daemon for its groups. */
   readonly cpgtool: string;
+  /** Path of `corosync-cmapctl`, which asks the daemon for its state. */
+  readonly cmapctl: string;
   /**
    * Environment variables that a process needs to find the libraries:
    * `LD_LIBRARY_PATH` and `CPG_LIBRARY`, or none if they are installed.
@@ -32,6 +34,7 @@ export interface FindOptions {
 
 const LIBRARY = "libcpg.so.4";
 const PACKAGES = ["corosync", "libcpg4"];
+const PROGRAMS = ["corosync", "corosync-cpgtool", "corosync-cmapctl"];
 
 /** How each package manager but apt is told to install what is needed. */
 const INSTALL: Record<string, string> = {
@@ -76,13 +79,12 @@ function defaultFolder(): string {
 }
 
 async function installed(): Promise<Corosync | undefined> {
-  const [daemon, cpgtool, library] = await Promise.all([
-    findProgram("corosync"),
-    findProgram("corosync-cpgtool"),
+  const [daemon, cpgtool, cmapctl, library] = await Promise.all([
+    ...PROGRAMS.map(findProgram),
     installedLibrary(),
   ]);
-  return daemon && cpgtool && library
-    ? { daemon, cpgtool, env: {} }
+  return daemon && cpgtool && cmapctl && library
+    ? { daemon, cpgtool, cmapctl, env: {} }
     : undefined;
 }
 
@@ -123,13 +125,12 @@ async function libraryFolders(root: string): Promise<string[]> {
 /** The copy below `root`, if it is whole and of this system. */
 async function copyIn(root: string): Promise<Corosync | undefined> {
   const folders = await libraryFolders(root);
-  const [daemon, cpgtool, library] = await Promise.all([
-    firstFile([`${root}/usr/sbin`], "corosync"),
-    firstFile([`${root}/usr/sbin`], "corosync-cpgtool"),
+  const [daemon, cpgtool, cmapctl, library] = await Promise.all([
+    ...PROGRAMS.map((name) => firstFile([`${root}/usr/sbin`], name)),
     // An installed library may be one that apt has no package of any more.
     firstFile(folders, LIBRARY).then((found) => found ?? installedLibrary()),
   ]);
-  if (!daemon || !cpgtool || !library) return undefined;
+  if (!daemon || !cpgtool || !cmapctl || !library) return undefined;
 
   const inherited = Deno.env.get("LD_LIBRARY_PATH");
   const env = {
@@ -138,7 +139,7 @@ async function copyIn(root: string): Promise<Corosync | undefined> {
   };
   // Fails after an upgrade of the system, if the libraries no longer agree.
   return await new Place().run([daemon, "-v"], env).then(
-    () => ({ daemon, cpgtool, env }),
+    () => ({ daemon, cpgtool, cmapctl, env }),
     () => undefined,
   );
 }

@@ -64,24 +64,31 @@ export class Place {
   readonly root: string;
 
   #enter: string[];
+  #user: boolean;
 
   /**
-   * The place of process `pid` (its network, mount, IPC and process
-   * namespaces, and with `user` its user namespace); without `pid`, here.
+   * The place of the process that a folder of `/proc` describes (its network,
+   * mount, IPC and process namespaces, and with `user` its user namespace);
+   * without one, here.
    */
-  constructor(pid?: number, { user = false }: { user?: boolean } = {}) {
-    this.root = pid === undefined ? "" : `/proc/${pid}/root`;
-    this.#enter = pid === undefined ? [] : [
+  constructor(process?: string, { user = false }: { user?: boolean } = {}) {
+    this.root = process === undefined ? "" : `${process}/root`;
+    this.#user = user;
+    this.#enter = process === undefined ? [] : [
       "nsenter",
-      `--target=${pid}`,
-      ...user ? ["--user", "--preserve-credentials"] : [],
-      "--net",
-      "--mount",
-      "--ipc",
-      "--pid",
+      ...user ? [`--user=${process}/ns/user`, "--preserve-credentials"] : [],
+      `--net=${process}/ns/net`,
+      `--mount=${process}/ns/mnt`,
+      `--ipc=${process}/ns/ipc`,
+      `--pid=${process}/ns/pid`,
       "--no-fork", // so that the shell, not nsenter, is the command's parent
       "--",
     ];
+  }
+
+  /** The place of another process, by its process id in this one. */
+  of(pid: number): Place {
+    return new Place(`${this.root}/proc/${pid}`, { user: this.#user });
   }
 
   /** Starts a command there, in the current folder if `cwd` names no other. */

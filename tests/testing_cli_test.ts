@@ -84,6 +84,7 @@ for (
     [[], 125, /^error: No command given/],
     [["--wrong", "true"], 125, /^error: Unknown option --wrong/],
     [["--isolation", "jail", "true"], 125, /^error: .* not jail/],
+    [["--nodes", "many", "true"], 125, /^error: .* 1 to 254 nodes, not NaN/],
   ] as const
 ) {
   test(`exit status ${code} of ${JSON.stringify(args)}`, async () => {
@@ -92,6 +93,19 @@ for (
     assertMatch(outcome.stderr, message);
   });
 }
+
+test("the command has a cluster around it", async () => {
+  const program = `
+    import { Cluster, CorosyncNode } from "${
+    import.meta.resolve("../testing/mod.ts")
+  }";
+    const { ring } = await Cluster.ambient().nodes[2].view();
+    console.log(CorosyncNode.ambient().id, ring);
+  `;
+  const command = [Deno.execPath(), "eval", "--no-config", program];
+  const outcome = await run(["--nodes", "3", "--", ...command]);
+  assertEquals(outcome, { code: 0, stdout: "1 [ 1, 2, 3 ]\n", stderr: "" });
+});
 
 function names(folder: string): string[] {
   return [...Deno.readDirSync(folder)].map(({ name }) => name);
@@ -203,15 +217,17 @@ const IN_PLACE_ENDINGS: Ending[] = [
 ];
 
 for (
-  const [way, endings] of [
+  const [way, endings, ...options] of [
     ["namespaces", ENDINGS.slice(0, 1)], // ends as user namespaces do
     ["user-namespaces", NAMESPACE_ENDINGS],
+    ["user-namespaces", ENDINGS.slice(0, 2), "--nodes", "3"],
     ["in-place", IN_PLACE_ENDINGS],
   ] as const
 ) {
   for (const { name, end, code } of endings) {
     const define = way === "user-namespaces" ? testInUserNamespace : test;
-    define(`nothing is left of ${way} after ${name}`, async () => {
+    const what = [way, ...options].join(" ");
+    define(`nothing is left of ${what} after ${name}`, async () => {
       await using outer = await emptyPlace();
       using temporary = temporaryFolder();
       const id = crypto.randomUUID();
@@ -222,7 +238,7 @@ for (
       const root = outer.place.root;
       Deno.writeTextFileSync(`${root}/dev/shm/corosync_zerocopy-others`, "");
       const run = outer.place.spawn(
-        [...CLI, "--isolation", way, "--", "sh", "-c", script],
+        [...CLI, "--isolation", way, ...options, "--", "sh", "-c", script],
         {
           env: { TESTING_RUN: id, TMPDIR: temporary.path },
           stdin: "piped",

@@ -7,7 +7,7 @@ import {
 } from "@std/assert";
 import { corosyncConf } from "../testing/config.ts";
 import { isolate } from "../testing/isolation.ts";
-import { CorosyncNode, startCorosync } from "../testing/mod.ts";
+import { CorosyncNode, startCluster } from "../testing/mod.ts";
 import { findCorosync } from "../testing/packages.ts";
 import { decode, type PlaceProcess } from "../testing/place.ts";
 import { until } from "./support.ts";
@@ -40,8 +40,8 @@ async function outputOf({ child }: PlaceProcess): Promise<string> {
 }
 
 test("a node is killed, frozen, thawed, stopped and started", async () => {
-  await using corosync = await startCorosync();
-  const { node } = corosync;
+  await using cluster = await startCluster();
+  const [node] = cluster.nodes;
   assertEquals(node.id, 1);
   assertEquals(await listGroups(node), 0);
   assertStringIncludes(node.log, "ready to provide service");
@@ -83,14 +83,14 @@ test("a node is killed, frozen, thawed, stopped and started", async () => {
   await node.stop();
   assertEquals(node.pid, undefined);
 
-  await corosync.end();
-  await corosync.end(); // nothing happens
+  await cluster.end();
+  await cluster.end(); // nothing happens
   await assertRejects(() => node.kill(), Error, "is not running");
 });
 
 test("orphans on a node leave no zombies", async () => {
-  await using corosync = await startCorosync();
-  const { node } = corosync;
+  await using cluster = await startCluster();
+  const [node] = cluster.nodes;
   const { status } = node.spawn(["sh", "-c", "(sh -c : & sh -c : &)"]);
   await status;
   await until("every orphan is reaped", async () => {
@@ -100,30 +100,32 @@ test("orphans on a node leave no zombies", async () => {
 });
 
 test("commands on a node get their environment and folder", async () => {
-  await using corosync = await startCorosync();
-  const process = corosync.node.spawn(["sh", "-c", 'echo "$A:$PWD"'], {
+  await using cluster = await startCluster();
+  const [node] = cluster.nodes;
+  const process = node.spawn(["sh", "-c", 'echo "$A:$PWD"'], {
     env: { A: "b" },
     cwd: "/usr",
     stdout: "piped",
   });
   assertEquals(await outputOf(process), "b:/usr\n");
 
-  const sleeper = corosync.node.spawn(["sleep", "600"]);
+  const sleeper = node.spawn(["sleep", "600"]);
   await sleeper.kill("SIGTERM");
   assertEquals((await sleeper.status).code, 143);
   await sleeper.kill("SIGTERM"); // it has ended
 });
 
 test("several run side by side, and none knows another", async () => {
-  await using one = await startCorosync();
-  await using two = await startCorosync();
-  await one.node.kill();
-  assertEquals(await listGroups(two.node), 0);
+  await using one = await startCluster();
+  await using two = await startCluster();
+  await one.nodes[0].kill();
+  assertEquals(await listGroups(two.nodes[0]), 0);
 });
 
 test("a program on a node finds and breaks its daemon", async () => {
-  await using corosync = await startCorosync();
-  const before = corosync.node.pid;
+  await using cluster = await startCluster();
+  const [node] = cluster.nodes;
+  const before = node.pid;
   const program = `
     import { CorosyncNode } from "${MODULE}";
     const node = CorosyncNode.ambient();
@@ -132,26 +134,24 @@ test("a program on a node finds and breaks its daemon", async () => {
     await node.start();
     console.log(node.id, before, node.pid);
   `;
-  const process = corosync.node.spawn(
+  const process = node.spawn(
     [Deno.execPath(), "eval", "--no-config", program],
     { stdout: "piped" },
   );
   const after = await outputOf(process);
   // The new daemon has outlived the program that started it.
-  assertEquals(after, `1 ${before} ${corosync.node.pid}\n`);
-  assertEquals(await listGroups(corosync.node), 0);
+  assertEquals(after, `1 ${before} ${node.pid}\n`);
+  assertEquals(await listGroups(node), 0);
 });
 
 test("a daemon that does not start is quoted", async () => {
   await using isolated = await isolate();
   const { place, folder } = isolated;
   const corosync = await findCorosync();
-  const id = 1;
-  const node = await CorosyncNode.create(
-    place,
-    { id, folder, corosync },
-    [{ id, address: "no address" }],
-  );
+  const nodes = [{ id: 1, address: "no address", pid: 1 }];
+  const cluster = { nodes, token: 1_000 };
+  const node = new CorosyncNode(place, { id: 1, folder, corosync, cluster });
+  await node.setUp();
   await assertRejects(
     () => node.start(),
     Error,
@@ -170,8 +170,12 @@ Deno.test("testing: outside of a node there is no ambient one", () => {
 });
 
 Deno.test("testing: a configuration lists every node", () => {
-  const nodes = [1, 2, 3].map((id) => ({ id, address: `10.0.0.${id}` }));
-  const conf = corosyncConf(nodes, "/state");
+  const nodes = [1, 2, 3].map((id) => ({
+    id,
+    address: `10.0.0.${id}`,
+    pid: id,
+  }));
+  const conf = corosyncConf({ nodes, token: 1_000 }, "/state");
   assertEquals(conf.match(/ring0_addr: .*/g), [
     "ring0_addr: 10.0.0.1",
     "ring0_addr: 10.0.0.2",

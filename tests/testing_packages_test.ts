@@ -21,7 +21,7 @@ case " $* " in
 esac`;
 const DPKG_DEB = `mkdir -p "$3/usr/sbin" "$3/usr/lib/x86_64-linux-gnu"
 : >"$3/usr/lib/x86_64-linux-gnu/libcpg.so.4"
-for name in corosync corosync-cpgtool; do
+for name in corosync corosync-cpgtool corosync-cmapctl; do
   echo '#!/bin/sh' >"$3/usr/sbin/$name"
   [ ! -e "$FAKE/broken" ] || echo 'exit 1' >>"$3/usr/sbin/$name"
   chmod +x "$3/usr/sbin/$name"
@@ -106,6 +106,7 @@ Deno.test("testing: packages are fetched once, by one process at a time", async 
   const copy = {
     daemon: `${root}/sbin/corosync`,
     cpgtool: `${root}/sbin/corosync-cpgtool`,
+    cmapctl: `${root}/sbin/corosync-cmapctl`,
     env: {
       LD_LIBRARY_PATH: [
         `${root}/lib`,

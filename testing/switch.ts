@@ -1,0 +1,112 @@
+/**
+ * The switch that the nodes of a private cluster are plugged into. A program of
+ * its own, in a network namespace of its own; takes orders from a socket.
+ *
+ * @module
+ */
+
+import { type Libc, openLibc } from "./libc.ts";
+import { LOOPBACK, Network } from "./netlink.ts";
+import { type Impairment, Relay } from "./relay.ts";
+
+/** One node, as the switch sees it. */
+export interface SwitchPort {
+  /** The node's id. */
+  readonly id: number;
+  /** A process on it. */
+  readonly pid: number;
+  /** The IPv4 address that it is to have. */
+  readonly address: string;
+}
+
+/** What the program is started with, as JSON. */
+export interface SwitchPlan {
+  /** Where to put the socket for orders. */
+  readonly socket: string;
+  /** The nodes, in the order in which {@linkcode Traffic} counts them. */
+  readonly ports: readonly SwitchPort[];
+}
+
+/** Who can reach whom, and how well. */
+export interface Traffic extends Impairment {
+  /** The parts that the cluster is in, each of them a list of nodes from 0. */
+  readonly sides: readonly (readonly number[])[];
+}
+
+/** Where interfaces have their indexes, so that they need not be looked up. */
+const PORTS = 1_000;
+const BRIDGES = 2_000;
+
+/** The index of the interface on a node. */
+const ON_NODE = 2;
+
+class Switch {
+  #libc: Libc;
+  #network: Network;
+  #ports: { index: number; address: Uint8Array }[];
+  #traffic: Traffic;
+  #relay: Relay | undefined;
+
+  constructor(libc: Libc, ports: readonly SwitchPort[]) {
+    this.#libc = libc;
+    this.#network = new Network(libc);
+    this.#traffic = { sides: [[...ports.keys()]], loss: 0, delay: 0 };
+    this.#ports = ports.map((_, port) => ({
+      index: PORTS + port,
+      // 2: assigned by no manufacturer
+      address: Uint8Array.of(2, 0, 0, 0, port >> 8, port),
+    }));
+    // One bridge for each side that there could be.
+    for (const side of ports.keys()) {
+      this.#network.addBridge(BRIDGES + side, `side${side}`);
+    }
+    for (const [port, { id, pid, address }] of ports.entries()) {
+      this.#network.addCable({
+        index: this.#ports[port].index,
+        name: `node${id}`,
+        peer: pid,
+        peerIndex: ON_NODE,
+        peerName: "eth0",
+        peerAddress: this.#ports[port].address,
+      });
+      using node = new Network(libc, `/proc/${pid}/ns/net`);
+      node.raise(LOOPBACK);
+      node.setAddress(ON_NODE, address);
+      node.raise(ON_NODE);
+    }
+  }
+
+  /** Changes the traffic, and says what it is then. */
+  async direct(change: Partial<Traffic>): Promise<Traffic> {
+    const traffic = { ...this.#traffic, ...change };
+    const { sides, loss, delay } = traffic;
+    const sideOf = (port: number) =>
+      sides.findIndex((side) => side.includes(port));
+    const relayed = loss > 0 || delay > 0;
+    await this.#relay?.stop();
+    this.#relay = undefined;
+    for (const [port, { index }] of this.#ports.entries()) {
+      this.#network.attach(index, relayed ? undefined : BRIDGES + sideOf(port));
+    }
+    if (relayed) {
+      const passes = (from: number, to: number) => sideOf(from) === sideOf(to);
+      this.#relay = new Relay(this.#libc, this.#ports, passes, traffic);
+    }
+    return this.#traffic = traffic;
+  }
+}
+
+if (import.meta.main) {
+  const { socket, ports }: SwitchPlan = JSON.parse(Deno.args[0]);
+  const device = new Switch(openLibc(), ports);
+  await device.direct({});
+  Deno.serve({
+    transport: "unix",
+    path: `${socket}.new`,
+    // From when whoever sees it can connect to it.
+    onListen: () => Deno.renameSync(`${socket}.new`, socket),
+    onError: (error) => new Response(String(error), { status: 500 }),
+  }, async (request) => {
+    return Response.json(await device.direct(await request.json()));
+  });
+}

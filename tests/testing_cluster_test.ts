@@ -1,0 +1,254 @@
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertGreaterOrEqual,
+  assertLess,
+  assertNotEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { isolate } from "../testing/isolation.ts";
+import {
+  type Cluster,
+  type CorosyncNode,
+  type PlaceProcess,
+  type PrivateCluster,
+  startCluster,
+} from "../testing/mod.ts";
+import { decode } from "../testing/place.ts";
+import { within } from "./support.ts";
+
+const MODULE = import.meta.resolve("../testing/mod.ts");
+const PACKETS = new URL("cluster/packets.ts", import.meta.url).pathname;
+
+const reason = await isolate(["namespaces", "user-namespaces"]).then(
+  (place) => place.end(),
+  (error: Error) => error.message,
+);
+if (reason) console.log(`Skipping tests of clusters: ${reason}`);
+
+function test(name: string, body: () => Promise<void>): void {
+  Deno.test({ name: `testing: ${name}`, ignore: Boolean(reason), fn: body });
+}
+
+/** Starts a cluster that is quick to notice who is missing. */
+function start(nodes: number): Promise<PrivateCluster> {
+  return startCluster({ nodes, token: 300 });
+}
+
+async function outputOf({ child }: PlaceProcess): Promise<string> {
+  const { code, stdout } = await child.output();
+  assertEquals(code, 0, decode(stdout));
+  return decode(stdout);
+}
+
+/** Runs a shell script on a node and returns what it prints. */
+function shell(node: CorosyncNode, script: string): Promise<string> {
+  return outputOf(node.spawn(["sh", "-c", script], { stdout: "piped" }));
+}
+
+/** The ids of the nodes that each of the given nodes has in its ring. */
+async function rings(cluster: Cluster, ...nodes: number[]) {
+  const views = nodes.map((index) => cluster.nodes[index].view());
+  return (await Promise.all(views)).map((view) => view?.ring);
+}
+
+test("three nodes know each other, and share no files", async () => {
+  await using cluster = await start(3);
+  assertEquals(cluster.nodes.map(({ id }) => id), [1, 2, 3]);
+  const all = [1, 2, 3];
+  assertEquals(await rings(cluster, 0, 1, 2), [all, all, all]);
+
+  for (const [index, node] of cluster.nodes.entries()) {
+    await shell(node, `touch /dev/shm/of-${index} /run/of-${index}`);
+  }
+  for (const [index, node] of cluster.nodes.entries()) {
+    const names = await shell(node, "ls -d /dev/shm/of-* /run/of-*");
+    assertEquals(names, `/dev/shm/of-${index}\n/run/of-${index}\n`);
+  }
+  const spaces = await Promise.all(
+    cluster.nodes.map((node) => shell(node, "readlink /proc/self/ns/ipc")),
+  );
+  assertEquals(new Set(spaces).size, 3);
+});
+
+test("a cluster settles after whatever happens to its nodes", async () => {
+  await using cluster = await start(3);
+  const [, second, third] = cluster.nodes;
+  await second.kill();
+  assert(!second.running);
+  await cluster.settled();
+  assertEquals(await rings(cluster, 0, 2), [[1, 3], [1, 3]]);
+
+  await third.freeze();
+  assert(!third.running);
+  await cluster.settled();
+  assertEquals(await rings(cluster, 0), [[1]]);
+
+  await second.start();
+  await third.thaw();
+  assert(third.running);
+  await cluster.settled();
+  assertEquals(await rings(cluster, 0, 1, 2), Array(3).fill([1, 2, 3]));
+
+  await third.restart();
+  await cluster.settled();
+  assertEquals(await rings(cluster, 2), [[1, 2, 3]]);
+});
+
+test("a network is divided and healed", async () => {
+  await using cluster = await start(4);
+  await cluster.partition([[0, 2], [1, 3]]);
+  await cluster.settled();
+  const even = [1, 3];
+  const odd = [2, 4];
+  assertEquals(await rings(cluster, 0, 1, 2, 3), [even, odd, even, odd]);
+
+  await cluster.partition([[1, 2, 3]]); // whoever is not named is alone
+  await cluster.settled();
+  assertEquals(await rings(cluster, 0, 3), [[1], [2, 3, 4]]);
+
+  await cluster.heal();
+  await cluster.settled();
+  assertEquals(await rings(cluster, 0), [[1, 2, 3, 4]]);
+
+  await assertRejects(() => cluster.partition([[4]]), RangeError, "no node 4");
+  await assertRejects(
+    () => cluster.partition([[0, 1], [1]]),
+    RangeError,
+    "Node 1 cannot be on two sides",
+  );
+});
+
+test("a cluster that does not settle is described", async () => {
+  await using cluster = await startCluster({ nodes: 2, token: 10_000 });
+  await cluster.partition([[0], [1]]);
+  await assertRejects(
+    () => cluster.settled({ timeout: 100 }),
+    Error,
+    'not settled after 100 ms: [{"running":[1],"views":[{"ring":[1,2]',
+  );
+});
+
+test("a network loses and delays packets, and is good again", async () => {
+  await using cluster = await start(2);
+  const [first, second] = cluster.nodes;
+  const measure = async (count: number, interval: number) => {
+    const measuring = first.spawn([
+      ...[Deno.execPath(), "run", "--quiet", "--no-config", "-A", PACKETS],
+      ...[String(count), String(interval), "10.0.0.2"],
+    ], { stdout: "piped" });
+    const { answered, median } = JSON.parse(await outputOf(measuring));
+    return { answered: answered / count, median };
+  };
+  const echo = second.spawn(
+    [Deno.execPath(), "run", "--quiet", "--no-config", "-A", PACKETS],
+    { stdout: "piped" },
+  );
+  const said = echo.child.stdout.getReader();
+  await within("the echo to listen", said.read());
+
+  const good = await measure(50, 1);
+  assertEquals(good.answered, 1);
+  assertLess(good.median, 20);
+
+  await cluster.impair({ delay: 50 });
+  const slow = await measure(50, 1);
+  assertEquals(slow.answered, 1);
+  assertGreaterOrEqual(slow.median, 100);
+  assertLess(slow.median, 150);
+
+  await cluster.impair({ loss: 0.3 });
+  const { answered } = await measure(1_000, 1);
+  assertAlmostEquals(answered, 0.7 * 0.7, 0.1);
+
+  // It stays divided while it is bad.
+  await cluster.impair({ delay: 1 });
+  await cluster.partition([[0], [1]]);
+  assertEquals((await measure(50, 1)).answered, 0);
+
+  await cluster.impair({});
+  assertEquals((await measure(50, 1)).answered, 0);
+  await cluster.heal();
+  assertEquals((await measure(50, 1)).answered, 1);
+
+  for (const impairment of [{ loss: 1.1 }, { loss: -1 }, { delay: -1 }]) {
+    await assertRejects(() => cluster.impair(impairment), RangeError);
+  }
+  await echo.kill("SIGKILL");
+  await echo.status;
+  await said.cancel();
+});
+
+test("a program on any node finds and breaks the cluster", async () => {
+  await using cluster = await start(3);
+  const program = `
+    import { Cluster, CorosyncNode } from "${MODULE}";
+    const cluster = Cluster.ambient();
+    const { id } = CorosyncNode.ambient();
+    const before = cluster.nodes.map((node) => node.pid);
+    await cluster.nodes[id % 3].kill();
+    await cluster.settled();
+    await cluster.nodes[id % 3].start();
+    await cluster.partition([[0], [1], [2]]);
+    await cluster.settled();
+    const where = cluster.nodes[2].spawn(["readlink", "/proc/self/ns/net"], {
+      stdout: "piped",
+    });
+    const { stdout } = await where.child.output();
+    const net = new TextDecoder().decode(stdout);
+    console.log(JSON.stringify({ id, before, net }));
+  `;
+  for (const node of cluster.nodes.slice(0, 2)) {
+    const before = cluster.nodes.map(({ pid }) => pid);
+    const process = node.spawn(
+      [Deno.execPath(), "eval", "--no-config", program],
+      { stdout: "piped" },
+    );
+    const net = await shell(cluster.nodes[2], "readlink /proc/self/ns/net");
+    assertEquals(
+      JSON.parse(await outputOf(process)),
+      { id: node.id, before, net },
+    );
+    assertEquals(await rings(cluster, 0, 1, 2), [[1], [2], [3]]);
+    const after = cluster.nodes.map(({ pid }) => pid);
+    assertNotEquals(after[node.id], before[node.id]);
+    await cluster.heal();
+    await cluster.settled();
+  }
+});
+
+test("one node has no network", async () => {
+  await using cluster = await startCluster();
+  await cluster.settled();
+  for (
+    const change of [
+      () => cluster.partition([[0]]),
+      () => cluster.heal(),
+      () => cluster.impair({ loss: 1 }),
+    ]
+  ) await assertRejects(change, Error, "no network");
+});
+
+test("a cluster that cannot be is refused", async () => {
+  for (const nodes of [0, 1.5, 255, NaN]) {
+    const error = await assertRejects(
+      () => startCluster({ nodes }),
+      RangeError,
+    );
+    assertStringIncludes(error.message, "1 to 254 nodes");
+  }
+  await using empty = await isolate();
+  // Without a corosync nearby, one in place could be started there.
+  const program = `
+    import { startCluster } from "${MODULE}";
+    await startCluster({ nodes: 2, isolation: "in-place" })
+      .catch((error) => console.log(error.message));
+  `;
+  const process = empty.place.spawn(
+    [Deno.execPath(), "eval", "--no-config", program],
+    { stdout: "piped" },
+  );
+  assertStringIncludes(await outputOf(process), "in-place is for one");
+});
