@@ -8,7 +8,7 @@ import { abortable, Ending, pause } from "./abortable.ts";
 import { CpgError } from "./errors.ts";
 import { CpgModelFlag, CsError, type Libcpg } from "./ffi.ts";
 import { NativeMemory } from "./memory.ts";
-import { Poller, POLLOUT } from "./poller.ts";
+import { hasDescriptors, Poller, POLLOUT } from "./poller.ts";
 import {
   MEMBERSHIP_MAX,
   SIZEOF_CPG_ADDRESS,
@@ -50,6 +50,9 @@ const LONGEST_PAUSE = 64;
  */
 const SENDS_PER_LOOK = 64;
 
+/** The most descriptors that connecting takes at a time. */
+const DESCRIPTORS = 3;
+
 /** A handle of libcpg, from `cpg_model_initialize` to `cpg_finalize`. */
 export class Connection {
   readonly libcpg: Libcpg;
@@ -81,13 +84,18 @@ export class Connection {
     callbacks: Callbacks,
     doing: string,
   ): Promise<Connection> {
+    const call = "cpg_model_initialize";
+    // Without one for the socket, libqb closes descriptor 0, whatever that is;
+    // with too few, it says that there is no daemon.
+    if (!hasDescriptors(libcpg, DESCRIPTORS)) {
+      throw new CpgError(doing, call, "CS_ERR_NO_RESOURCES");
+    }
     const memory = new NativeMemory(libcpg, 8 + SIZEOF_CPG_MODEL_V1_DATA);
     try {
       writeCpgModelV1Data(memory.view, 8, {
         ...callbacks,
         flags: CpgModelFlag.DELIVER_INITIAL_TOTEM_CONF,
       });
-      const call = "cpg_model_initialize";
       const data = memory.address + 8n;
       const result = await libcpg.async[call](memory.address, 1, data, 0n);
       if (result !== CsError.CS_OK) throw new CpgError(doing, call, result);

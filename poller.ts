@@ -18,6 +18,14 @@ export const POLLGONE = 0x8 | 0x10 | 0x20;
 const EFD_CLOEXEC = 0o2000000;
 const EFD_NONBLOCK = 0o4000;
 
+/** Whether the process can have so many more descriptors. */
+export function hasDescriptors({ calls }: Libcpg, count: number): boolean {
+  const fds = Array.from({ length: count }, () => calls.eventfd(0, EFD_CLOEXEC))
+    .filter((fd) => fd >= 0);
+  for (const fd of fds) calls.close(fd);
+  return fds.length === count;
+}
+
 /**
  * The longest single `poll`, in milliseconds. Only a terminated Worker, which
  * can wake nobody any more, ever waits that long, for its thread to end.

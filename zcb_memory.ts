@@ -13,6 +13,7 @@ import { CpgError } from "./errors.ts";
 import type { Libcpg } from "./ffi.ts";
 import { NativeMemory } from "./memory.ts";
 import { viewOf } from "./native/deno.ts";
+import { hasDescriptors } from "./poller.ts";
 
 /**
  * Before the bytes that libcpg hands out lie the map's own header, with the
@@ -27,7 +28,6 @@ const PAGE = 4096;
 const PROT_READ_WRITE = 0x1 | 0x2;
 const MAP_PRIVATE_ANONYMOUS = 0x2 | 0x20;
 const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
-const EFD_CLOEXEC = 0o2000000;
 const RLIMIT_FSIZE = 1;
 const FOLDER = "/dev/shm";
 
@@ -80,14 +80,12 @@ export function checkRoom(libcpg: Libcpg, size: number, doing: string): void {
       `a file of this process may have ${limit} bytes: raise the limit (ulimit -f)`,
     );
   }
-  const fd = room.files > 0 ? calls.eventfd(0, EFD_CLOEXEC) : -1;
-  if (fd < 0) {
+  if (room.files <= 0 || !hasDescriptors(libcpg, 1)) {
     refuse(
       "CS_ERR_NO_RESOURCES",
       `no more files can be opened: close some, or raise the limit (ulimit -n, or nr_inodes of ${FOLDER})`,
     );
   }
-  calls.close(fd);
   const map = anonymousMap(libcpg, mapSize);
   if (map === MAP_FAILED) {
     refuse(
