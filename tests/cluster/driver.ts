@@ -1,0 +1,171 @@
+/** Members on the nodes of a cluster, told what to do, with their journals. */
+import type { CorosyncNode, PlaceProcess } from "../../testing/mod.ts";
+import { until, within } from "../support.ts";
+import { type Journal, parse } from "./journal.ts";
+
+const PROGRAM = new URL("member.ts", import.meta.url).pathname;
+
+/** How a member is started. */
+export interface MemberOptions {
+  /** The group. */
+  readonly group: string;
+  /** The folder for the journals. */
+  readonly folder: string;
+  /** A program built from `tests/c/member.c`, to be used instead of ours. */
+  readonly program?: string;
+  /** Whether it joins with `reconnect`. */
+  readonly reconnect?: boolean;
+}
+
+let journals = 0;
+
+/** A member of a group on a node: `member.ts` or `member.c`. */
+export class Member {
+  readonly node: CorosyncNode;
+  #process: PlaceProcess;
+  #path: string;
+  #input: WritableStreamDefaultWriter<Uint8Array>;
+  #said: string[] = [];
+  #name = "";
+  #listening: Promise<void>;
+
+  private constructor(node: CorosyncNode, options: MemberOptions) {
+    const { group, folder, program, reconnect } = options;
+    this.node = node;
+    this.#path = `${folder}/${journals++}`;
+    const command = program
+      ? [program]
+      : [Deno.execPath(), "run", "--quiet", "--no-config", "-A", PROGRAM];
+    this.#process = node.spawn(
+      [...command, group, this.#path, ...reconnect ? ["reconnect"] : []],
+      { stdin: "piped", stdout: "piped" },
+    );
+    const { stdin, stdout } = this.#process.child;
+    this.#input = stdin.getWriter();
+    this.#listening = this.#listen(stdout);
+  }
+
+  /** Starts a member; resolves when it has joined. */
+  static async join(
+    node: CorosyncNode,
+    options: MemberOptions,
+  ): Promise<Member> {
+    const member = new Member(node, options);
+    member.#name = await member.hear("joined");
+    return member;
+  }
+
+  /** Who it is, as `NODE:PID`. */
+  get name(): string {
+    return this.#name;
+  }
+
+  /** Its process id, as on the nodes. */
+  get pid(): number {
+    return Number(this.#name.split(":")[1]);
+  }
+
+  /** What it has written down until now. */
+  get journal(): Journal {
+    return parse(this.#name, this.text);
+  }
+
+  /** The same as text. */
+  get text(): string {
+    return Deno.readTextFileSync(this.#path);
+  }
+
+  /** Tells it something. */
+  async tell(order: string): Promise<void> {
+    await this.#input.write(new TextEncoder().encode(`${order}\n`));
+  }
+
+  /** Waits until it says something, and returns what follows that word. */
+  async hear(word: string, bound?: number): Promise<string> {
+    let line: string | undefined;
+    await until(`${this.#name || "a member"} to say ${word}`, () => {
+      const index = this.#said.findIndex((line) => line.startsWith(word));
+      if (index >= 0) [line] = this.#said.splice(index, 1);
+      return line !== undefined;
+    }, bound);
+    return line!.slice(word.length + 1);
+  }
+
+  /** Tells it something and waits for the answer. */
+  async ask(order: string, word: string, bound?: number): Promise<string> {
+    await this.tell(order);
+    return await this.hear(word, bound);
+  }
+
+  /** Waits until what it has written down satisfies. */
+  async writes(
+    what: string,
+    satisfies: (text: string) => boolean,
+    bound?: number,
+  ): Promise<void> {
+    await until(`${this.#name} to write ${what}`, async () => {
+      if (satisfies(this.text)) return true;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return false;
+    }, bound);
+  }
+
+  /** Waits for its end, and returns its exit status. */
+  async end(): Promise<number> {
+    const { code } = await within(`${this.#name} to end`, this.#process.status);
+    await this.#input.close().catch(() => {});
+    await this.#listening;
+    return code;
+  }
+
+  /** Ends it at once. */
+  async kill(): Promise<void> {
+    await this.#process.kill("SIGKILL");
+    await this.end();
+  }
+
+  async #listen(stdout: ReadableStream<Uint8Array<ArrayBuffer>>) {
+    let text = "";
+    for await (const chunk of stdout.pipeThrough(new TextDecoderStream())) {
+      const lines = (text + chunk).split("\n");
+      text = lines.pop()!;
+      this.#said.push(...lines);
+    }
+  }
+}
+
+/** Orders each to send so many messages and waits until all have done so. */
+export async function sendFromAll(
+  members: readonly Member[],
+  order: string,
+  bound?: number,
+): Promise<void> {
+  await Promise.all(members.map((member) => member.ask(order, "sent", bound)));
+}
+
+/**
+ * Stops the members' sending, waits until everyone has received what any of
+ * them has sent, and has them leave. Returns what they have written down.
+ */
+export async function finish(members: readonly Member[]): Promise<Journal[]> {
+  await Promise.all(members.map((member) => member.ask("stop", "sent")));
+  // One more, which is there only when all before it are.
+  const counts = await Promise.all(
+    members.map((member) => member.ask("send 1 1 0", "sent")),
+  );
+  for (const member of members) {
+    await member.writes(
+      "all that was sent",
+      (text) =>
+        members.every(({ name }, index) =>
+          text.includes(`\nm ${name} ${Number(counts[index]) - 1} `)
+        ),
+    );
+  }
+  for (const member of members) {
+    await member.tell("leave");
+    const code = await member.end();
+    if (code !== 0) throw new Error(`${member.name} ended with ${code}`);
+  }
+  return members.map(({ journal }) => journal);
+}

@@ -1,0 +1,234 @@
+/**
+ * What members have written down, and whether it is what process groups
+ * promise.
+ *
+ * A journal has a line for each event of the stream, in its order:
+ *
+ *   m NODE:PID NUMBER SIZE          a message
+ *   x NODE:PID NUMBER SIZE          a message that is not as it was sent
+ *   c MEMBERS JOINED LEFT           a membership change; who left, with why
+ *   g NODE:SEQ NODES                a ring change
+ *   d CODE                          the daemon is lost
+ *   r MEMBERS                       it is back
+ *   e ERROR                         the end of the stream, if it is an error
+ *
+ * and between them, where they are as it happens:
+ *
+ *   s NUMBER                        a send is done
+ *   f NUMBER CODE                   a send has failed
+ */
+
+/** A line of a journal, split at its spaces. */
+export type Entry = readonly string[];
+
+/** What a member has written down. */
+export interface Journal {
+  /** Who wrote it, as `NODE:PID`. */
+  readonly writer: string;
+  /** The events of its stream. */
+  readonly events: readonly Entry[];
+  /** The numbers of the messages that it was told were sent. */
+  readonly sent: readonly number[];
+  /** The numbers of the messages that it was told were not. */
+  readonly failed: readonly number[];
+}
+
+/** Reads a journal; its last line may be cut off. */
+export function parse(writer: string, text: string): Journal {
+  const lines = text.split("\n").slice(0, -1).map((line) => line.split(" "));
+  const numbers = (kind: string) =>
+    lines.filter(([first, number]) => first === kind && number !== "")
+      .map(([, number]) => Number(number));
+  return {
+    writer,
+    events: lines.filter(([kind]) => kind !== "s" && kind !== "f"),
+    sent: numbers("s"),
+    failed: numbers("f"),
+  };
+}
+
+function list(field: string | undefined): string[] {
+  return field ? field.split(",").toSorted() : [];
+}
+
+/** Who has left in a membership change, for that reason or for any. */
+export function leavers([kind, , , left]: Entry, reason = ""): string[] {
+  return kind !== "c" ? [] : list(left).filter((one) => one.endsWith(reason))
+    .map((one) => one.split(":").slice(0, 2).join(":"));
+}
+
+/**
+ * What is wrong with a journal by itself: something altered, twice, in the
+ * wrong order, or missing without a membership change that would explain it.
+ */
+export function faults({ writer, events }: Journal): string[] {
+  const found: string[] = [];
+  const senders = new Map<string, { next: number; away: boolean }>();
+  for (const entry of events) {
+    const [kind, first, second] = entry;
+    if (kind === "x") {
+      found.push(`${writer}: ${first} said something that came altered`);
+    } else if (kind === "m") {
+      const number = Number(second);
+      const { next, away } = senders.get(first) ?? { next: 0, away: true };
+      if (away ? number < next : number !== next) {
+        found.push(`${writer}: ${first} said ${number}, not ${next}`);
+      }
+      senders.set(first, { next: number + 1, away: false });
+    } else if (kind === "c" || kind === "d") {
+      // Whoever is away may say what is not heard here.
+      const there = kind === "c" ? list(first) : [];
+      const left = leavers(entry);
+      for (const [sender, known] of senders) {
+        known.away ||= left.includes(sender) || !there.includes(sender);
+      }
+    }
+  }
+  return found;
+}
+
+/** The numbers of the messages that were sent and did not come back. */
+export function lost({ writer, events, sent }: Journal): number[] {
+  const back = new Set(
+    events.filter(([kind, sender]) => kind === "m" && sender === writer)
+      .map(([, , number]) => Number(number)),
+  );
+  return sent.filter((number) => !back.has(number));
+}
+
+/** What a member saw from one ring to the next. */
+interface Segment {
+  /** The ring. */
+  readonly ring: string;
+  /** The one after it; none if the journal ends, or the daemon was lost. */
+  next?: string;
+  /** If the member joined in this ring, the first is its arrival. */
+  readonly entries: Entry[];
+}
+
+function segments({ events }: Journal): Segment[] {
+  const all: Segment[] = [];
+  let current: Segment | undefined;
+  let arrival: Entry[] = []; // comes before the ring that it belongs to
+  for (const entry of events) {
+    const [kind, ring] = entry;
+    if (kind === "g") {
+      if (current) current.next = ring;
+      all.push(current = { ring, entries: arrival });
+      arrival = [];
+    } else if (kind === "d") {
+      current = undefined;
+    } else if (!current) {
+      arrival.push(entry);
+    } else {
+      current.entries.push(entry);
+    }
+  }
+  return all;
+}
+
+/** Whether a member was taken for gone with its node. */
+function isLost(member: string, { entries }: Segment): boolean {
+  return entries.some((entry) => leavers(entry, "node-down").includes(member));
+}
+
+/** Where a member's arrival is in what another saw, or −1. */
+function arrivalOf(member: string, { entries }: Segment): number {
+  return entries.findIndex(([kind, , joined]) =>
+    kind === "c" && list(joined).includes(member)
+  );
+}
+
+/** Whether this is what a member saw that joined in this ring. */
+function isNewcomer(member: string, { entries: [first] }: Segment): boolean {
+  return first?.[0] === "r" ||
+    first?.[0] === "c" && list(first[2]).includes(member);
+}
+
+/** What was seen in a ring from an entry on, as far as it is the same for all. */
+function seen({ entries }: Segment, from: number): string[] {
+  return entries.slice(Math.max(from, 0)).map(([kind, ...fields]) =>
+    kind === "m" ? `message ${fields.join(" ")}` : `members ${list(fields[0])}`
+  );
+}
+
+/**
+ * Where two journals contradict each other. Who is in a ring together sees the
+ * same messages, and membership changes at the same places between them; who
+ * goes to the next ring together has seen all of that. Who is torn apart still
+ * has the same order for what both have seen.
+ */
+export function disagreements(one: Journal, other: Journal): string[] {
+  const found: string[] = [];
+  const others = segments(other);
+  for (const mine of segments(one)) {
+    const theirs = others.find(({ ring }) => ring === mine.ring);
+    if (!theirs) continue;
+    const fromMine = arrivalOf(other.writer, mine);
+    const fromTheirs = arrivalOf(one.writer, theirs);
+    if (
+      isNewcomer(one.writer, mine) && isNewcomer(other.writer, theirs) &&
+      fromMine < 0 && fromTheirs < 0
+    ) continue; // They have not met.
+    let a = seen(mine, fromMine);
+    let b = seen(theirs, fromTheirs);
+    const apart = isLost(other.writer, mine) || isLost(one.writer, theirs) ||
+      (mine.next !== theirs.next && mine.next && theirs.next);
+    if (apart) {
+      const [inA, inB] = [new Set(a), new Set(b)];
+      [a, b] = [
+        a.filter((event) => inB.has(event)),
+        b.filter((event) => inA.has(event)),
+      ];
+    }
+    const together = !apart && mine.next && mine.next === theirs.next;
+    const length = together
+      ? Math.max(a.length, b.length)
+      : Math.min(a.length, b.length);
+    for (let i = 0; i < length; i++) {
+      if (a[i] === b[i]) continue;
+      found.push(
+        `In ring ${mine.ring}, event ${i}: ${one.writer} saw ` +
+          `${a[i] ?? "nothing"}, ${other.writer} ${b[i] ?? "nothing"}`,
+      );
+      break;
+    }
+  }
+  return found;
+}
+
+/** What journals of one group come to. */
+export interface Verdict {
+  /** How many messages were delivered, counting each receiver. */
+  readonly delivered: number;
+  /** How many sends succeeded. */
+  readonly sent: number;
+  /** How many of these did not come back to their senders. */
+  readonly lost: number;
+  /** Everything that breaks a promise. */
+  readonly problems: string[];
+}
+
+/** Judges all journals of one group. */
+export function judge(journals: readonly Journal[]): Verdict {
+  const problems = journals.flatMap((one, index) => [
+    ...faults(one),
+    ...journals.slice(index + 1).flatMap((other) => disagreements(one, other)),
+  ]);
+  let [delivered, sent, missing] = [0, 0, 0];
+  for (const journal of journals) {
+    delivered += journal.events.filter(([kind]) => kind === "m").length;
+    sent += journal.sent.length;
+    const numbers = lost(journal);
+    missing += numbers.length;
+    // Who was ended, or whose daemon was, cannot know what became of them.
+    const stayed = !journal.events.some(([kind]) => kind === "d") &&
+      journal.events.some((entry) =>
+        leavers(entry, ":leave").includes(journal.writer)
+      );
+    if (stayed && numbers.length > 0) {
+      problems.push(`${journal.writer}: ${numbers.length} never came back`);
+    }
+  }
+  return { delivered, sent, lost: missing, problems };
+}

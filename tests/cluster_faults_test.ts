@@ -1,0 +1,188 @@
+import { assert, assertEquals, assertLess } from "@std/assert";
+import { type PrivateCluster, startCluster } from "../testing/mod.ts";
+import { program, testWithC } from "./c.ts";
+import { finish, Member, sendFromAll } from "./cluster/driver.ts";
+import {
+  type Journal,
+  judge,
+  leavers,
+  type Verdict,
+} from "./cluster/journal.ts";
+import { until } from "./support.ts";
+
+/** What every member sends until told to stop: 2 messages in 10 ms. */
+const LOAD = "send 1000000 20000 5000";
+
+/** Six members on three nodes, one of each language on each. */
+interface Scene {
+  readonly cluster: PrivateCluster;
+  readonly members: Member[];
+}
+
+/** A test that breaks something, with a cluster whose members all send. */
+function testUnderLoad(
+  name: string,
+  test: (scene: Scene) => Promise<Journal[]>,
+): void {
+  testWithC(`faults: ${name}`, async () => {
+    await using built = await program("member.c");
+    const { path, folder } = built;
+    await using cluster = await startCluster({ nodes: 3 });
+    const options = { group: "faults", folder, reconnect: true };
+    const members: Member[] = [];
+    for (const node of cluster.nodes) {
+      members.push(await Member.join(node, options));
+      members.push(await Member.join(node, { ...options, program: path }));
+    }
+    for (const member of members) await member.tell(LOAD);
+    await progress(members);
+    report(judge(await test({ cluster, members })));
+  });
+}
+
+/** Waits until each of the members has received some more messages. */
+async function progress(members: readonly Member[]): Promise<void> {
+  const count = (text: string) => text.match(/^m /gm)?.length ?? 0;
+  for (const member of members) {
+    const before = count(member.text);
+    await member.writes("more messages", (text) => count(text) > before + 300);
+  }
+}
+
+function report({ sent, delivered, lost, problems }: Verdict): void {
+  console.log(
+    `  ${sent} messages sent, ${delivered} delivered, ${lost} lost with those that were killed`,
+  );
+  assertEquals(problems, []);
+}
+
+/** How late the members' timers were at worst, in milliseconds. */
+async function lateness(members: readonly Member[]): Promise<number> {
+  const answers = await Promise.all(
+    members.map((member) => member.ask("late", "late")),
+  );
+  return Math.max(...answers.map(Number));
+}
+
+testUnderLoad("kill -9 of a daemon", async ({ cluster, members }) => {
+  const [, , third] = cluster.nodes;
+  const [ours, theirs] = members.slice(4);
+  await third.kill();
+  await cluster.settled();
+  await ours.writes("the loss", (text) => text.includes("\nd CS_ERR_LIBRARY"));
+  assertEquals(await theirs.end(), 1);
+  await progress(members.slice(0, 4));
+  await third.start();
+  await ours.writes("the return", (text) => text.includes("\nr "));
+  await progress(members.slice(0, 5));
+  const journals = await finish(members.slice(0, 5));
+  return [...journals, theirs.journal];
+});
+
+testUnderLoad("a freeze of a daemon for 10 s", async ({ cluster, members }) => {
+  const [, , third] = cluster.nodes;
+  const ours = members.filter((_, index) => index % 2 === 0);
+  await lateness(ours);
+  const end = Date.now() + 10_000;
+  await third.freeze();
+  await cluster.settled();
+  while (Date.now() < end) await progress(members.slice(0, 4));
+  await third.thaw();
+  await cluster.settled();
+  const late = await lateness(ours);
+  console.log(`  the members' timers were ${late} ms late at worst`);
+  assertLess(late, 1_000);
+  await progress(members);
+  return await finish(members);
+});
+
+testUnderLoad(
+  "a network that is divided and healed",
+  async ({ cluster, members }) => {
+    await cluster.partition([[0], [1, 2]]);
+    await cluster.settled();
+    await progress(members);
+    await cluster.heal();
+    await cluster.settled();
+    await progress(members);
+    const journals = await finish(members);
+    for (const { events } of journals) {
+      const changes = events.filter(([kind]) => kind === "c");
+      const division = changes.findIndex((change) =>
+        leavers(change, ":node-down").length > 0
+      );
+      const [, all] = changes[division + 1];
+      assertEquals(all.split(",").toSorted(), members.map(({ name }) => name));
+    }
+    return journals;
+  },
+);
+
+testUnderLoad(
+  "kill -9 of clients that send zero-copy",
+  async ({ cluster, members }) => {
+    const [, , third] = cluster.nodes;
+    const shared = async () => {
+      const { stdout } = await third.spawn([
+        "grep",
+        "-c",
+        "corosync_zerocopy-",
+        `/proc/${third.pid}/maps`,
+      ], { stdout: "piped" }).child.output();
+      return Number(new TextDecoder().decode(stdout));
+    };
+    const killed = members.slice(4);
+    for (const member of killed) await member.tell("send 1000000 1000000 0");
+    await until("the daemon to share memory with them", async () => {
+      return await shared() > 0;
+    });
+    for (const member of killed) await member.kill();
+    const survivors = members.slice(0, 4);
+    for (const survivor of survivors) {
+      for (const { name } of killed) {
+        await survivor.writes(
+          `the end of ${name}`,
+          (text) => text.includes(` ${name}:process-down`),
+        );
+      }
+    }
+    await until(
+      "the daemon to free their memory",
+      async () => await shared() === 0,
+    );
+    await progress(survivors);
+    return [
+      ...await finish(survivors),
+      ...killed.map(({ journal }) => journal),
+    ];
+  },
+);
+
+testWithC("faults: 5 % of packets lost and 20 ms of delay", async () => {
+  await using built = await program("member.c");
+  const { path, folder } = built;
+  await using cluster = await startCluster({ nodes: 3 });
+  const seconds: number[] = [];
+  const journals: Journal[] = [];
+  for (const impairment of [{}, { loss: 0.05, delay: 20 }]) {
+    const group = `impaired-${seconds.length}`;
+    const members = [
+      await Member.join(cluster.nodes[0], { group, folder }),
+      await Member.join(cluster.nodes[1], { group, folder }),
+      await Member.join(cluster.nodes[2], { group, folder, program: path }),
+    ];
+    await cluster.impair(impairment);
+    const start = performance.now();
+    await sendFromAll(members, "send 200 5000 0", 60_000);
+    journals.push(...await finish(members));
+    seconds.push((performance.now() - start) / 1_000);
+  }
+  const [good, bad] = seconds.map((value) => value.toFixed(1));
+  console.log(`  603 messages in ${good} s, and in ${bad} s when impaired`);
+  assert(seconds[1] > seconds[0]);
+  for (const half of [journals.slice(0, 3), journals.slice(3)]) {
+    const verdict = judge(half);
+    report(verdict);
+    assertEquals(verdict.lost, 0);
+  }
+});
