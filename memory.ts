@@ -7,7 +7,7 @@
  */
 import { CpgError } from "./errors.ts";
 import type { Libcpg } from "./ffi.ts";
-import { viewOf } from "./native/deno.ts";
+import { detach, viewOf } from "./native/deno.ts";
 
 /** A block of memory that C owns. */
 export class NativeMemory {
@@ -34,7 +34,7 @@ export class NativeMemory {
   /** Gives the memory back, once no call uses it any more. */
   free(): void {
     // Detached first, so that a forgotten view can never reach freed memory.
-    this.bytes.buffer.transfer();
+    detach(this.bytes.buffer);
     this.#libcpg.calls.free(this.address);
   }
 }

@@ -6,9 +6,9 @@
  */
 import type { Connection } from "./connection.ts";
 import { CpgError } from "./errors.ts";
-import { CsError } from "./ffi.ts";
+import { CsError, type Libcpg } from "./ffi.ts";
 import type { NativeMemory } from "./memory.ts";
-import { viewOf } from "./native/deno.ts";
+import { detach, viewOf } from "./native/deno.ts";
 import {
   checkRoom,
   freeMap,
@@ -16,6 +16,7 @@ import {
   isMap,
   removeLeftover,
   serverAddress,
+  unmapContent,
 } from "./zcb_memory.ts";
 
 /** The largest buffer, in bytes: libcpg keeps the map's size in an int. */
@@ -77,11 +78,16 @@ export class Allocation {
     if (this.#released) {
       throw new TypeError("Cannot send the buffer: it is freed");
     }
-    if (this.#memory.detached) {
+    if (this.#memory.byteLength === 0) {
       throw new TypeError(
         "Cannot send the buffer: its ArrayBuffer has been transferred away; free the buffer and allocate another",
       );
     }
+  }
+
+  /** Whether it is freed, or about to be. */
+  get released(): boolean {
+    return this.#released !== undefined;
   }
 
   /** Keeps the memory until a send of it is settled. */
@@ -99,18 +105,19 @@ export class Allocation {
   }
 
   async #release(): Promise<void> {
-    const transferredAway = this.#memory.detached;
-    if (!transferredAway) this.#memory.transfer();
+    const transferredAway = this.#memory.byteLength === 0;
+    const keep = transferredAway || !detach(this.#memory);
     if (this.#sends > 0) {
       await new Promise<void>((resolve) => this.#sendsDone = resolve);
     }
     // What the user has transferred away stays where it is, since a view of
     // it may be in use anywhere; only the daemon's side is freed.
     const connection = this.#connection;
+    const { libcpg, handle } = connection;
+    if (keep && !transferredAway) this.#unmapWhenCollected(libcpg);
     if (this.#map) {
-      await freeMap(connection, this.address, this.size, transferredAway);
-    } else if (!transferredAway) {
-      const { libcpg, handle } = connection;
+      await freeMap(connection, this.address, this.size, keep);
+    } else if (!keep) {
       await connection.exclusive(() =>
         libcpg.async.cpg_zcb_free!(handle, this.address)
       );
@@ -118,7 +125,21 @@ export class Allocation {
     this.#outstanding.delete(this);
     held--;
   }
+
+  /** Where views cannot be emptied: all of them refer to the ArrayBuffer. */
+  #unmapWhenCollected(libcpg: Libcpg): void {
+    const { address, size } = this;
+    const unmap = this.#map
+      ? () => unmapContent(libcpg, address, size)
+      : () => libcpg.calls.free(address);
+    viewed.register(this.#memory, unmap);
+  }
 }
+
+/** Memory that goes when its ArrayBuffer does, to which every view refers. */
+const viewed = new FinalizationRegistry<() => void>((unmap) => unmap());
+
+const nothing = new Uint8Array();
 
 let create: (allocation: Allocation) => ZeroCopyBuffer;
 const allocations = new WeakMap<ZeroCopyBuffer, Allocation>();
@@ -181,7 +202,7 @@ export class ZeroCopyBuffer {
 
   /** The memory itself; of length 0 once the buffer is freed. */
   get bytes(): Uint8Array<ArrayBuffer> {
-    return this.#bytes;
+    return this.#allocation.released ? nothing : this.#bytes;
   }
 
   /**

@@ -142,6 +142,15 @@ export async function freeMap(
   }
 }
 
+/** Unmaps this process's side of a map, of which the daemon's is freed. */
+export function unmapContent(
+  { calls }: Libcpg,
+  content: bigint,
+  size: number,
+): void {
+  calls.munmap(content - BigInt(HEADER), BigInt(size + HEADER));
+}
+
 /**
  * Removes what a failed `cpg_zcb_alloc` leaves behind: a map, and the file if
  * the daemon has not seen it. Nothing says where, but its header is still

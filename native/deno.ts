@@ -86,6 +86,16 @@ export function viewOf(address: bigint, length: number): ArrayBuffer {
   return Deno.UnsafePointerView.getArrayBuffer(pointer, length);
 }
 
+/**
+ * Empties every view of a buffer, so that its memory can go.
+ *
+ * @returns Whether they are empty now; a runtime may be unable to do it.
+ */
+export function detach(buffer: ArrayBuffer): boolean {
+  buffer.transfer();
+  return true;
+}
+
 /** Makes a JavaScript function callable from C. */
 export function callback(
   signature: Signature,
