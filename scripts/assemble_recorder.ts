@@ -9,6 +9,7 @@
  * processor stay what they are. With `--check` nothing is written, and the
  * exit status is 1 if code.ts is not what the sources give.
  */
+import { fileURLToPath } from "node:url";
 import { type RecorderCode, recorders } from "../native/recorder/code.ts";
 
 type Arch = keyof typeof recorders;
@@ -27,17 +28,23 @@ export async function toolPrefix(arch: Arch): Promise<string | undefined> {
   return (await firstPresent(assemblers))?.slice(0, -"as".length);
 }
 
-/** Assembles the source for a processor with the tools of that prefix. */
-export async function assemble(
-  arch: Arch,
+/** What an assembler makes of a source. */
+export interface Assembled {
+  readonly bytes: Uint8Array;
+  /** Where a label of the source is, in bytes from the beginning. */
+  offset(label: string): number;
+}
+
+/** Assembles a source with the tools of that prefix. */
+export async function assembleFile(
+  source: URL,
   prefix: string,
-): Promise<RecorderCode> {
+): Promise<Assembled> {
   const directory = await Deno.makeTempDir();
   try {
-    const object = `${directory}/recorder.o`;
-    const binary = `${directory}/recorder.bin`;
-    const source = `recorder_${arch}.s`;
-    await run(`${prefix}as`, "-o", object, source);
+    const object = `${directory}/code.o`;
+    const binary = `${directory}/code.bin`;
+    await run(`${prefix}as`, "-o", object, fileURLToPath(source));
     const flags = ["--output-target=binary", "--only-section=.text"];
     await run(`${prefix}objcopy`, ...flags, object, binary);
     const labels = new Map<string, number>();
@@ -45,21 +52,33 @@ export async function assemble(
     for (const [, at, name] of listing.matchAll(/^(\w+) t (\w+)$/gm)) {
       labels.set(name, parseInt(at, 16));
     }
-    const offset = (label: string) => {
-      const found = labels.get(label);
-      if (found === undefined) throw new Error(`${source}: no label ${label}`);
-      return found;
-    };
     return {
       bytes: await Deno.readFile(binary),
-      slot: offset("state"),
-      deliver: offset("deliver"),
-      confchg: offset("confchg"),
-      totemConfchg: offset("totem_confchg"),
+      offset: (label) => {
+        const found = labels.get(label);
+        if (found !== undefined) return found;
+        throw new Error(`${source.pathname}: no label ${label}`);
+      },
     };
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
+}
+
+/** Assembles the recorder for a processor with the tools of that prefix. */
+export async function assemble(
+  arch: Arch,
+  prefix: string,
+): Promise<RecorderCode> {
+  const source = new URL(`recorder_${arch}.s`, folder);
+  const { bytes, offset } = await assembleFile(source, prefix);
+  return {
+    bytes,
+    slot: offset("state"),
+    deliver: offset("deliver"),
+    confchg: offset("confchg"),
+    totemConfchg: offset("totem_confchg"),
+  };
 }
 
 /** The text of code.ts for these bytes. */
@@ -90,7 +109,8 @@ ${renderCode("x86_64", codes.x86_64)}
 ${renderCode("aarch64", codes.aarch64)}
 };
 
-function fromHex(text: string): Uint8Array {
+/** The bytes that a text says in hexadecimal. */
+export function fromHex(text: string): Uint8Array {
   const pairs = text.match(/[0-9a-f]{2}/g) ?? [];
   return Uint8Array.from(pairs, (pair) => parseInt(pair, 16));
 }
@@ -98,22 +118,27 @@ function fromHex(text: string): Uint8Array {
 }
 
 function renderCode(arch: Arch, code: RecorderCode): string {
-  const hex = Array.from(code.bytes, (b) => b.toString(16).padStart(2, "0"));
-  const words = hex.join("").match(/.{1,8}/g) ?? [];
-  const lines: string[] = [];
-  for (let i = 0; i < words.length; i += 8) {
-    lines.push(`      ${words.slice(i, i + 8).join(" ")}`);
-  }
   return `\
   ${arch}: {
     bytes: fromHex(\`
-${lines.join("\n")}
+${renderBytes(code.bytes)}
     \`),
     slot: ${code.slot},
     deliver: ${code.deliver},
     confchg: ${code.confchg},
     totemConfchg: ${code.totemConfchg},
   },`;
+}
+
+/** Bytes in hexadecimal, as lines of a template. */
+export function renderBytes(bytes: Uint8Array): string {
+  const hex = Array.from(bytes, (b) => b.toString(16).padStart(2, "0"));
+  const words = hex.join("").match(/.{1,8}/g) ?? [];
+  const lines: string[] = [];
+  for (let i = 0; i < words.length; i += 8) {
+    lines.push(`      ${words.slice(i, i + 8).join(" ")}`);
+  }
+  return lines.join("\n");
 }
 
 /** The first of these programs that is there to be started. */
@@ -131,12 +156,9 @@ export async function firstPresent(
   return undefined;
 }
 
-/**
- * What a program prints, started in the folder of the sources. If it fails, it
- * is an error with its complaint.
- */
+/** What a program prints. If it fails, it is an error with its complaint. */
 export async function run(program: string, ...args: string[]): Promise<string> {
-  const command = new Deno.Command(program, { args, cwd: folder });
+  const command = new Deno.Command(program, { args });
   const { success, code, signal, stdout, stderr } = await command.output();
   const decoder = new TextDecoder();
   if (!success) {

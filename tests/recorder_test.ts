@@ -4,18 +4,10 @@
  * interface, and from recorder_harness.c for each processor whose compiler
  * (and emulator) is there.
  */
-import { assertEquals, assertNotEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { recorders } from "../native/recorder/code.ts";
-import {
-  assemble,
-  firstPresent,
-  render,
-  run,
-  toolPrefix,
-} from "../scripts/assemble_recorder.ts";
-
-const architectures = ["x86_64", "aarch64"] as const;
-type Arch = typeof architectures[number];
+import { assemble, render, toolPrefix } from "../scripts/assemble_recorder.ts";
+import { architectures, testHarness, testWith } from "./machine_code.ts";
 
 const headerLength = 24;
 const capacity = 8_192;
@@ -225,36 +217,6 @@ Deno.test("recorder keeps an event that has not been taken", () => {
   assertEquals(first?.payload, pattern(10));
 });
 
-/** A test that needs tools: where they are missing its name says which. */
-function testWith(
-  name: string,
-  tools: Record<string, string | undefined>,
-  fn: () => Promise<void>,
-): void {
-  const missing = Object.keys(tools).filter((key) => tools[key] === undefined);
-  const reason = missing.length ? ` (there is no ${missing.join(", ")})` : "";
-  Deno.test({ name: name + reason, ignore: missing.length > 0, fn });
-}
-
-async function runHarness(arch: Arch, compiler: string, emulator: string[]) {
-  const directory = await Deno.makeTempDir();
-  try {
-    const source = new URL("recorder_harness.c", import.meta.url);
-    const harness = `${directory}/harness`;
-    const link = emulator.length ? ["-static"] : [];
-    const from = decodeURIComponent(source.pathname);
-    await run(compiler, "-Wall", "-O2", ...link, "-o", harness, from);
-    const { bytes, slot, deliver, confchg, totemConfchg } = recorders[arch];
-    const file = `${directory}/code`;
-    await Deno.writeFile(file, bytes);
-    const offsets = [slot, deliver, confchg, totemConfchg].map(String);
-    const command = [...emulator, harness, file, ...offsets];
-    assertNotEquals(await run(command[0], ...command.slice(1)), "");
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
-
 for (const arch of architectures) {
   const prefix = await toolPrefix(arch);
   testWith(
@@ -263,17 +225,13 @@ for (const arch of architectures) {
     async () => assertEquals(await assemble(arch, prefix!), recorders[arch]),
   );
 
-  const native = Deno.build.arch === arch;
-  const compiler = await firstPresent(
-    native ? ["cc", "gcc", "clang"] : [`${arch}-linux-gnu-gcc`],
-  );
-  const emulator = native
-    ? ""
-    : await firstPresent([`qemu-${arch}`, `qemu-${arch}-static`]);
-  testWith(
+  const { bytes, slot, deliver, confchg, totemConfchg } = recorders[arch];
+  await testHarness(
     `recorder for ${arch} stands up to the C harness`,
-    { [`compiler for ${arch}`]: compiler, [`qemu-${arch}`]: emulator },
-    () => runHarness(arch, compiler!, emulator ? [emulator] : []),
+    arch,
+    "recorder_harness.c",
+    bytes,
+    [slot, deliver, confchg, totemConfchg].map(String),
   );
 }
 

@@ -66,7 +66,8 @@ export const recorders: Record<"x86_64" | "aarch64", RecorderCode> = {
   },
 };
 
-function fromHex(text: string): Uint8Array {
+/** The bytes that a text says in hexadecimal. */
+export function fromHex(text: string): Uint8Array {
   const pairs = text.match(/[0-9a-f]{2}/g) ?? [];
   return Uint8Array.from(pairs, (pair) => parseInt(pair, 16));
 }
