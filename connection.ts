@@ -53,6 +53,23 @@ const SENDS_PER_LOOK = 64;
 /** The most descriptors that connecting takes at a time. */
 const DESCRIPTORS = 3;
 
+/** The last change of a library's handles. */
+const changes = new WeakMap<Libcpg, Promise<unknown>>();
+
+/**
+ * Makes a call that adds or removes a handle, when all such calls before it
+ * have returned: libqb's tables of handles are not made for two at once, and
+ * would give both the same place.
+ */
+export function changeHandles<T>(
+  libcpg: Libcpg,
+  call: () => Promise<T>,
+): Promise<T> {
+  const change = (changes.get(libcpg) ?? Promise.resolve()).then(call);
+  changes.set(libcpg, change.catch(() => {}));
+  return change;
+}
+
 /** A handle of libcpg, from `cpg_model_initialize` to `cpg_finalize`. */
 export class Connection {
   readonly libcpg: Libcpg;
@@ -97,7 +114,10 @@ export class Connection {
         flags: CpgModelFlag.DELIVER_INITIAL_TOTEM_CONF,
       });
       const data = memory.address + 8n;
-      const result = await libcpg.async[call](memory.address, 1, data, 0n);
+      const result = await changeHandles(
+        libcpg,
+        () => libcpg.async[call](memory.address, 1, data, 0n),
+      );
       if (result !== CsError.CS_OK) throw new CpgError(doing, call, result);
       return new Connection(libcpg, memory.view.getBigUint64(0, true));
     } finally {
@@ -187,7 +207,10 @@ export class Connection {
   /** Gives the handle back; nothing may use the connection any more. */
   async finalize(): Promise<void> {
     // Its result is of no use: the handle is gone in any case.
-    await this.exclusive(() => this.libcpg.async.cpg_finalize(this.handle));
+    const { libcpg, handle } = this;
+    await this.exclusive(() =>
+      changeHandles(libcpg, () => libcpg.async.cpg_finalize(handle))
+    );
     this.#memory.free();
     this.#pollfd.free();
   }

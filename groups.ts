@@ -4,7 +4,7 @@
  * @module
  */
 import { abortable } from "./abortable.ts";
-import { Connection, type Request } from "./connection.ts";
+import { changeHandles, Connection, type Request } from "./connection.ts";
 import { CpgError } from "./errors.ts";
 import type { Member } from "./events.ts";
 import { CpgIteration, CsError, openLibcpg } from "./ffi.ts";
@@ -72,11 +72,15 @@ async function iterate(
     doing,
     call: "cpg_iteration_initialize",
     attempt: async ({ view, address }) => {
-      const result = await libcpg.async.cpg_iteration_initialize(
-        handle,
-        CpgIteration.ALL,
-        0n,
-        address,
+      const result = await changeHandles(
+        libcpg,
+        () =>
+          libcpg.async.cpg_iteration_initialize(
+            handle,
+            CpgIteration.ALL,
+            0n,
+            address,
+          ),
       );
       iteration = view.getBigUint64(0, true);
       return result;
@@ -110,7 +114,11 @@ async function iterate(
   await connection.call({
     doing,
     call: "cpg_iteration_finalize",
-    attempt: () => libcpg.async.cpg_iteration_finalize(iteration),
+    attempt: () =>
+      changeHandles(
+        libcpg,
+        () => libcpg.async.cpg_iteration_finalize(iteration),
+      ),
   });
   return [...groups.values()];
 }
