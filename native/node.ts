@@ -66,7 +66,12 @@ export function open<T>(
       ? (...args: unknown[]) => BigInt(call(...args))
       : call;
     async[name] = async (...args: (number | bigint)[]) => {
-      const value = await threads!.call(address, args.map(BigInt));
+      const value = await threads!.call(
+        address,
+        args.map(BigInt),
+        // Which all groups wait for.
+        name === "poll",
+      );
       switch (result) {
         case "void":
           return undefined;

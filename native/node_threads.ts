@@ -33,6 +33,9 @@ const Block = {
   WORDS: 19,
 };
 
+/** The most threads at a time; the calls beyond wait for one. */
+const MOST = 32;
+
 /** Threads that are kept while there is nothing to call. */
 const IDLE = 4;
 
@@ -77,6 +80,8 @@ export class Threads {
   /** All threads, by their index. */
   readonly #threads = new Map<number, Thread>();
   readonly #idle: Thread[] = [];
+  /** Calls that wait for a thread. */
+  readonly #waiting: ((thread: Thread) => void)[] = [];
   #started = 0;
   #calls = 0;
 
@@ -96,23 +101,47 @@ export class Threads {
     );
   }
 
-  /** Calls the function at that address; the event loop goes on. */
-  call(address: bigint, args: readonly bigint[]): Promise<bigint> {
-    const thread = this.#idle.pop() ?? this.#start();
-    thread.block[Block.FUNCTION] = address;
-    thread.block.set(args, Block.ARGUMENTS);
+  /**
+   * Calls the function at that address; the event loop goes on.
+   *
+   * @param urgent Do not wait for the calls before it, which may never return.
+   */
+  async call(
+    address: bigint,
+    args: readonly bigint[],
+    urgent: boolean,
+  ): Promise<bigint> {
     if (this.#calls++ === 0) this.#notifier.ref();
-    this.#libc.sem_post(thread.address + BigInt(8 * Block.SEMAPHORE));
-    return new Promise((resolve) => thread.done = resolve);
+    try {
+      const free = this.#thread(urgent);
+      const thread = free instanceof Promise ? await free : free;
+      thread.block[Block.FUNCTION] = address;
+      thread.block.set(args, Block.ARGUMENTS);
+      const done = new Promise<bigint>((resolve) => thread.done = resolve);
+      this.#libc.sem_post(thread.address + BigInt(8 * Block.SEMAPHORE));
+      return await done;
+    } finally {
+      if (--this.#calls === 0) this.#notifier.unref();
+    }
+  }
+
+  /** A thread to make a call with. */
+  #thread(urgent: boolean): Thread | Promise<Thread> {
+    const idle = this.#idle.pop();
+    if (idle) return idle;
+    if (urgent || this.#threads.size < MOST) return this.#start();
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   #done(index: number): void {
     const thread = this.#threads.get(index)!;
-    if (--this.#calls === 0) this.#notifier.unref();
+    const { done } = thread;
     const result = thread.block[Block.RESULT];
-    if (this.#idle.length < IDLE) this.#idle.push(thread);
+    const next = this.#waiting.shift();
+    if (next) next(thread);
+    else if (this.#idle.length < IDLE) this.#idle.push(thread);
     else this.#end(thread);
-    thread.done(result);
+    done(result);
   }
 
   /** Has an idle thread end and free its block. */
