@@ -6,15 +6,16 @@
  */
 import { abortable, Ending, pause } from "./abortable.ts";
 import { CpgError } from "./errors.ts";
-import { CpgModelFlag, CsError, type Libcpg } from "./ffi.ts";
+import { CpgModelFlag, CsError } from "./ffi.ts";
+import { SIZEOF_POLLFD } from "./libc.ts";
+import type { Libcpg } from "./libcpg.ts";
 import { NativeMemory } from "./memory.ts";
 import { hasDescriptors, Poller, POLLOUT } from "./poller.ts";
 import {
-  MEMBERSHIP_MAX,
+  CPG_MEMBERSHIP_MAX,
   SIZEOF_CPG_ADDRESS,
   SIZEOF_CPG_MODEL_V1_DATA,
   SIZEOF_CPG_NAME,
-  SIZEOF_POLLFD,
   writeCpgModelV1Data,
 } from "./structs.ts";
 
@@ -37,7 +38,7 @@ export interface Request {
 
 /** The memory of a request: room for the largest, `cpg_membership_get`. */
 const REQUEST_MEMORY = SIZEOF_CPG_NAME + 8 +
-  MEMBERSHIP_MAX * SIZEOF_CPG_ADDRESS;
+  CPG_MEMBERSHIP_MAX * SIZEOF_CPG_ADDRESS;
 
 /** The longest pause between two attempts, in milliseconds. */
 const LONGEST_PAUSE = 64;

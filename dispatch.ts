@@ -8,7 +8,7 @@ import type { Callbacks } from "./connection.ts";
 import { CallbackDispatcher } from "./dispatch_callbacks.ts";
 import { RecordingDispatcher } from "./dispatch_recorder.ts";
 import type { GroupEvent } from "./events.ts";
-import type { Libcpg } from "./ffi.ts";
+import type { Libcpg } from "./libcpg.ts";
 
 /**
  * How a group receives. `"recorder"`: a few hundred bytes of machine code

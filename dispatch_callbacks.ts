@@ -5,11 +5,20 @@
  *
  * @module
  */
+import {
+  confchgCallback,
+  type CpgConfchg,
+  type CpgDeliver,
+  type CpgTotemConfchg,
+  deliverCallback,
+  totemConfchgCallback,
+} from "./callbacks.ts";
 import type { Callbacks } from "./connection.ts";
 import type { Dispatcher } from "./dispatch.ts";
-import { CsDispatch, CsError, type Libcpg } from "./ffi.ts";
+import { CsDispatch, CsError } from "./ffi.ts";
 import { type GroupEvent, toChanges, toMembers } from "./events.ts";
-import { callback, viewOf } from "./native/deno.ts";
+import { viewOf } from "./native/deno.ts";
+import type { Libcpg } from "./libcpg.ts";
 import type { NativeCallback } from "./native/port.ts";
 import {
   type CpgAddress,
@@ -27,28 +36,9 @@ export class CallbackDispatcher implements Dispatcher {
 
   constructor(libcpg: Libcpg) {
     this.#libcpg = libcpg;
-    const deliver = callback({
-      parameters: ["u64", "pointer", "u32", "u32", "pointer", "usize"],
-      result: "void",
-    }, this.#deliver);
-    const confchg = callback({
-      parameters: [
-        "u64",
-        "pointer",
-        "pointer",
-        "usize",
-        "pointer",
-        "usize",
-        "pointer",
-        "usize",
-      ],
-      result: "void",
-    }, this.#confchg);
-    // The ring id is a struct of 16 bytes, passed in two registers.
-    const totemConfchg = callback({
-      parameters: ["u64", "u64", "u64", "u32", "pointer"],
-      result: "void",
-    }, this.#totemConfchg);
+    const deliver = deliverCallback(this.#deliver);
+    const confchg = confchgCallback(this.#confchg);
+    const totemConfchg = totemConfchgCallback(this.#totemConfchg);
     this.#native = [deliver, confchg, totemConfchg];
     this.callbacks = {
       deliver: deliver.address,
@@ -76,30 +66,15 @@ export class CallbackDispatcher implements Dispatcher {
     for (const native of this.#native) native.close();
   }
 
-  readonly #deliver = (
-    _handle: bigint,
-    _group: bigint,
-    nodeId: number,
-    pid: number,
-    message: bigint,
-    length: bigint,
-  ): void => {
+  readonly #deliver: CpgDeliver = (_h, _g, nodeId, pid, message, length) => {
     const data = length === 0n
       ? new Uint8Array()
       : new Uint8Array(viewOf(message, Number(length)).slice());
     this.#event = { type: "message", data, sender: { nodeId, pid } };
   };
 
-  readonly #confchg = (
-    _handle: bigint,
-    _group: bigint,
-    members: bigint,
-    memberCount: bigint,
-    left: bigint,
-    leftCount: bigint,
-    joined: bigint,
-    joinedCount: bigint,
-  ): void => {
+  readonly #confchg: CpgConfchg = (_h, _g, ...lists) => {
+    const [members, memberCount, left, leftCount, joined, joinedCount] = lists;
     this.#event = {
       type: "membership",
       members: toMembers(addresses(members, Number(memberCount))),
@@ -108,17 +83,10 @@ export class CallbackDispatcher implements Dispatcher {
     };
   };
 
-  readonly #totemConfchg = (
-    _handle: bigint,
-    ringNode: bigint,
-    seq: bigint,
-    count: number,
-    nodes: bigint,
-  ): void => {
+  readonly #totemConfchg: CpgTotemConfchg = (_h, ringId, count, nodes) => {
     this.#event = {
       type: "ring",
-      // The upper half of the register is padding.
-      ringId: { nodeId: Number(ringNode & 0xffff_ffffn), seq },
+      ringId,
       nodes: [...new Uint32Array(viewOf(nodes, count * 4))],
     };
   };

@@ -7,7 +7,8 @@ import { abortable } from "./abortable.ts";
 import { changeHandles, Connection, type Request } from "./connection.ts";
 import { CpgError } from "./errors.ts";
 import type { Member } from "./events.ts";
-import { CpgIteration, CsError, openLibcpg } from "./ffi.ts";
+import { CpgIteration, CsError } from "./ffi.ts";
+import { openLibcpg } from "./libcpg.ts";
 import type { WaitOptions } from "./options.ts";
 import { readCpgIterationDescription } from "./structs.ts";
 

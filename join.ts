@@ -4,8 +4,8 @@
  * @module
  */
 import { abortable } from "./abortable.ts";
-import { openLibcpg } from "./ffi.ts";
 import { type Group, openGroup } from "./group.ts";
+import { openLibcpg } from "./libcpg.ts";
 import type { JoinOptions } from "./options.ts";
 import { CPG_MAX_NAME_LENGTH } from "./structs.ts";
 

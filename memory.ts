@@ -6,7 +6,7 @@
  * @module
  */
 import { CpgError } from "./errors.ts";
-import type { Libcpg } from "./ffi.ts";
+import type { Libcpg } from "./libcpg.ts";
 import { detach, viewOf } from "./native/deno.ts";
 
 /** A block of memory that C owns. */

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import type { Libcpg } from "./ffi.ts";
+import { SIZEOF_POLLFD } from "./libc.ts";
+import type { Libcpg } from "./libcpg.ts";
 import { NativeMemory } from "./memory.ts";
-import { SIZEOF_POLLFD } from "./structs.ts";
 
 /** There is something to read. */
 export const POLLIN = 0x1;

@@ -7,7 +7,7 @@ import type { Connection } from "./connection.ts";
 import { type Member, toMembers } from "./events.ts";
 import type { Send } from "./outbox.ts";
 import {
-  MEMBERSHIP_MAX,
+  CPG_MEMBERSHIP_MAX,
   readCpgAddresses,
   SIZEOF_CPG_NAME,
   writeCpgName,
@@ -67,7 +67,7 @@ export async function membership(
     call,
     attempt: async ({ view, address }) => {
       writeCpgName(view, 0, group);
-      view.setInt32(count, MEMBERSHIP_MAX, true);
+      view.setInt32(count, CPG_MEMBERSHIP_MAX, true);
       const result = await libcpg.async[call](
         handle,
         address,

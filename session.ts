@@ -10,7 +10,7 @@ import { Connection } from "./connection.ts";
 import { type Dispatcher, openDispatcher, type Receiving } from "./dispatch.ts";
 import { CpgError } from "./errors.ts";
 import type { Member } from "./events.ts";
-import type { Libcpg } from "./ffi.ts";
+import type { Libcpg } from "./libcpg.ts";
 import { Outbox } from "./outbox.ts";
 import { Receiver, type Sink } from "./receiver.ts";
 import { change, localNodeId, membership } from "./requests.ts";

@@ -8,14 +8,17 @@
 /** `CPG_MAX_NAME_LENGTH`: the longest group name, in bytes. */
 export const CPG_MAX_NAME_LENGTH = 128;
 
-/** `CPG_MEMBERS_MAX`: the longest member list of an event, in entries. */
+/**
+ * `CPG_MEMBERS_MAX`: the longest member list, in entries, as the header says.
+ * corosync does not see to it: a group can have more members.
+ */
 export const CPG_MEMBERS_MAX = 128;
 
 /**
- * `PROCESSOR_COUNT_MAX`: the longest list of `cpg_membership_get`, in entries,
- * which it writes whatever capacity it is given.
+ * The longest list that `cpg_membership_get` writes, in entries; `corodefs.h`
+ * calls it `PROCESSOR_COUNT_MAX`.
  */
-export const MEMBERSHIP_MAX = 384;
+export const CPG_MEMBERSHIP_MAX = 384;
 
 /** Size of `struct cpg_name`: a u32 length, then 128 bytes. */
 export const SIZEOF_CPG_NAME = 132;
@@ -23,17 +26,20 @@ export const SIZEOF_CPG_NAME = 132;
 /** Size of `struct cpg_address`: u32 node id, process id and reason. */
 export const SIZEOF_CPG_ADDRESS = 12;
 
+/** Size of `struct cpg_ring_id`: u32 node id, padding, u64 sequence number. */
+export const SIZEOF_CPG_RING_ID = 16;
+
 /** Size of `struct cpg_iteration_description_t`: a name, u32 node id and process id. */
 export const SIZEOF_CPG_ITERATION_DESCRIPTION = 140;
+
+/** Size of `cpg_callbacks_t`: two callbacks. */
+export const SIZEOF_CPG_CALLBACKS = 16;
 
 /** Size of `cpg_model_v1_data_t`: model, three callbacks, flags. */
 export const SIZEOF_CPG_MODEL_V1_DATA = 40;
 
 /** Size of `struct iovec`: an address and a length. */
 export const SIZEOF_IOVEC = 16;
-
-/** Size of `struct pollfd`: an int descriptor, short events and revents. */
-export const SIZEOF_POLLFD = 8;
 
 /** A process in a group. */
 export interface CpgAddress {
@@ -45,25 +51,40 @@ export interface CpgAddress {
   readonly reason: number;
 }
 
-/** What model v1 is told at `cpg_model_initialize`. */
-export interface CpgModelV1Data {
+/** The identity of a ring: one configuration of the cluster's nodes. */
+export interface CpgRingId {
+  /** Id of the node that represents the ring. */
+  readonly nodeId: number;
+  /** Grows with each new ring. */
+  readonly seq: bigint;
+}
+
+/** What `cpg_initialize` is told. */
+export interface CpgCallbacks {
   /** Address of a `cpg_deliver_fn_t`, or 0n. */
   readonly deliver: bigint;
   /** Address of a `cpg_confchg_fn_t`, or 0n. */
   readonly confchg: bigint;
+}
+
+/** What `cpg_model_initialize` is told. */
+export interface CpgModelV1Data extends CpgCallbacks {
   /** Address of a `cpg_totem_confchg_fn_t`, or 0n. */
   readonly totemConfchg: bigint;
   /** `CpgModelFlag`s. */
   readonly flags: number;
 }
 
-/** Writes a `struct cpg_name`. `name` has at most 128 bytes. */
+/**
+ * Writes a `struct cpg_name`.
+ *
+ * @throws {RangeError} If the name has more than 128 bytes.
+ */
 export function writeCpgName(
   view: DataView,
   offset: number,
   name: Uint8Array,
 ): void {
-  view.setUint32(offset, name.length, true);
   const value = new Uint8Array(
     view.buffer,
     view.byteOffset + offset + 4,
@@ -71,6 +92,7 @@ export function writeCpgName(
   );
   value.fill(0);
   value.set(name);
+  view.setUint32(offset, name.length, true);
 }
 
 /** Reads a `struct cpg_name`, as a copy. */
@@ -99,6 +121,16 @@ export function readCpgAddresses(
   });
 }
 
+/** Writes a `cpg_callbacks_t`. */
+export function writeCpgCallbacks(
+  view: DataView,
+  offset: number,
+  callbacks: CpgCallbacks,
+): void {
+  view.setBigUint64(offset, callbacks.deliver, true);
+  view.setBigUint64(offset + 8, callbacks.confchg, true);
+}
+
 /** Writes a `cpg_model_v1_data_t`. */
 export function writeCpgModelV1Data(
   view: DataView,
@@ -107,8 +139,7 @@ export function writeCpgModelV1Data(
 ): void {
   view.setUint32(offset, 1, true);
   view.setUint32(offset + 4, 0, true);
-  view.setBigUint64(offset + 8, data.deliver, true);
-  view.setBigUint64(offset + 16, data.confchg, true);
+  writeCpgCallbacks(view, offset + 8, data);
   view.setBigUint64(offset + 24, data.totemConfchg, true);
   view.setUint32(offset + 32, data.flags, true);
   view.setUint32(offset + 36, 0, true);
@@ -126,7 +157,7 @@ export function readCpgIterationDescription(
   };
 }
 
-/** Writes a `struct iovec`. */
+/** Writes a `struct iovec`: a part of a message, its length in bytes. */
 export function writeIovec(
   view: DataView,
   offset: number,

@@ -6,7 +6,8 @@
  */
 import type { Connection } from "./connection.ts";
 import { CpgError } from "./errors.ts";
-import { CsError, type Libcpg } from "./ffi.ts";
+import { CsError } from "./ffi.ts";
+import type { Libcpg } from "./libcpg.ts";
 import type { NativeMemory } from "./memory.ts";
 import { detach, viewOf } from "./native/deno.ts";
 import {

@@ -10,7 +10,7 @@
  */
 import type { Connection } from "./connection.ts";
 import { CpgError } from "./errors.ts";
-import type { Libcpg } from "./ffi.ts";
+import type { Libcpg } from "./libcpg.ts";
 import { NativeMemory } from "./memory.ts";
 import { viewOf } from "./native/deno.ts";
 import { hasDescriptors } from "./poller.ts";
