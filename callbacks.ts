@@ -28,8 +28,8 @@ export type CpgDeliver = (
 
 /**
  * `cpg_confchg_fn_t`: a configuration change. Addresses are valid until it
- * returns; lists are of `struct cpg_address` ({@linkcode readCpgAddresses}),
- * and of any length, also above {@linkcode CPG_MEMBERS_MAX}.
+ * returns; lists are of `struct cpg_address` ({@linkcode readCpgAddresses}).
+ * One of more than {@linkcode CPG_MEMBERS_MAX} runs into the next list.
  *
  * @param group Address of the group's `struct cpg_name`.
  * @param members Address of the list of members.

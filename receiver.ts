@@ -116,10 +116,10 @@ export class Receiver {
   #note(event: GroupEvent): void {
     if (event.type !== "membership") return;
     const { nodeId, pid } = this.#self;
-    const present = event.members.some((member) =>
-      member.nodeId === nodeId && member.pid === pid
-    );
-    if (present) {
+    const lists = (members: readonly Member[]) =>
+      members.some((member) => member.nodeId === nodeId && member.pid === pid);
+    // Above 128 members libcpg writes the one list over the other.
+    if (lists(event.members) && !lists(event.left)) {
       this.#arrived.resolve();
     } else {
       // It can come before the reply to cpg_leave does.

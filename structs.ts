@@ -10,7 +10,8 @@ export const CPG_MAX_NAME_LENGTH = 128;
 
 /**
  * `CPG_MEMBERS_MAX`: the longest member list, in entries, as the header says.
- * corosync does not see to it: a group can have more members.
+ * corosync does not see to it. In a larger group libcpg writes the lists of a
+ * configuration change one over the other.
  */
 export const CPG_MEMBERS_MAX = 128;
 

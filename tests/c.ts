@@ -55,7 +55,7 @@ export function libcpgFile(): string {
 }
 
 /** Builds a program that is linked against libcpg. */
-export function program(source: string): Promise<Built> {
+export function program(source: string, args: string[] = []): Promise<Built> {
   const libcpg = libcpgFile();
   const folder = libcpg.slice(0, libcpg.lastIndexOf("/"));
   return build(source, [
@@ -63,6 +63,7 @@ export function program(source: string): Promise<Built> {
     `-Wl,-rpath,${folder}`,
     // What libcpg itself needs lies beside it, or where the loader looks.
     "-Wl,--allow-shlib-undefined",
+    ...args,
   ]);
 }
 

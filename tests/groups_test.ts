@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { CpgError, groups, join, type Member } from "../mod.ts";
-import { program, testWithC } from "./c.ts";
-import { eventWhere, freshName, joinFresh, script, within } from "./support.ts";
+import { CpgError, groups, join } from "../mod.ts";
+import { freshName, joinFresh, script } from "./support.ts";
 
 Deno.test("all groups are listed with their members, however they are named", async () => {
   const name = freshName();
@@ -66,36 +65,4 @@ Deno.test("two hundred groups in a process are served by one waiting thread", as
   assert(tasks.length <= before + 32, `${tasks.length - before} threads more`);
   await Promise.all(joined.map((group) => group.leave()));
   await Promise.all(confirmed.map(async (reading) => await reading));
-});
-
-testWithC("more than 128 members are listed, and harm nobody", async () => {
-  // libcpg's own lists have 128 entries, which it does not check.
-  const count = 200;
-  await using crowd = await program("crowd.c");
-  await using group = await joinFresh();
-  const process = new Deno.Command(crowd.path, {
-    args: [group.name, String(count)],
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
-  const output = process.stdout.getReader();
-  await within("all to join", output.read());
-  const all = await eventWhere(
-    group,
-    "all to be listed",
-    (event) => event.type === "membership" && event.members.length > count,
-  );
-  assert(all.type === "membership");
-  const distinct = (members: readonly Member[]) =>
-    new Set(members.map(({ nodeId, pid }) => `${nodeId}/${pid}`)).size;
-  assertEquals(distinct(all.members), count + 1);
-  assertEquals(distinct(await group.members()), count + 1);
-  await process.stdin.close();
-  await process.status;
-  await output.cancel();
-  await eventWhere(
-    group,
-    "all to be gone",
-    (event) => event.type === "membership" && event.members.length === 1,
-  );
 });
