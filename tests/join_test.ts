@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { CpgError, join } from "../mod.ts";
-import { library, testWithC } from "./c.ts";
+import { library, testWithC, variant } from "./c.ts";
 import { ffiOnly, freshName, joinFresh, run, script } from "./support.ts";
 
 Deno.test("an empty name, and one of more than 128 bytes, are refused", async () => {
@@ -143,4 +143,12 @@ Deno.test("joining stops on an abort signal, and leaves nothing behind", async (
   controller.abort(new Error("meanwhile"));
   await joining;
   await (await join(name)).leave();
+});
+
+testWithC("groups joined at once are connected one by one", async () => {
+  await using connecting = await variant("connect_alone.c");
+  const groups = await Promise.all(
+    Array.from({ length: 5 }, () => joinFresh({ library: connecting.path })),
+  );
+  await Promise.all(groups.map((group) => group.leave()));
 });

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-enum { CS_OK = 1, CS_ERR_TRY_AGAIN = 6 };
+enum { CS_OK = 1, CS_ERR_TRY_AGAIN = 6, CS_ERR_BAD_HANDLE = 9 };
 enum { CS_DISPATCH_ONE = 1, CS_DISPATCH_ALL = 2 };
 enum { CPG_TYPE_AGREED = 2 };
 
