@@ -155,6 +155,8 @@ export class Session {
     this.connection.ending.end(error);
     await this.receiver.stop();
     await this.outbox.flush();
+    // A buffer that is just being allocated is to be freed, too.
+    await this.connection.exclusive(() => Promise.resolve());
     await Promise.all(Array.from(this.#buffers, (buffer) => buffer.release()));
     await this.connection.finalize();
     this.#dispatcher.close();
