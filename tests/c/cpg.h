@@ -4,15 +4,69 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-enum { CS_OK = 1, CS_ERR_TRY_AGAIN = 6, CS_ERR_BAD_HANDLE = 9 };
-enum { CS_DISPATCH_ONE = 1, CS_DISPATCH_ALL = 2 };
-enum { CPG_TYPE_AGREED = 2 };
+enum {
+  CS_OK = 1,
+  CS_ERR_LIBRARY,
+  CS_ERR_VERSION,
+  CS_ERR_INIT,
+  CS_ERR_TIMEOUT,
+  CS_ERR_TRY_AGAIN,
+  CS_ERR_INVALID_PARAM,
+  CS_ERR_NO_MEMORY,
+  CS_ERR_BAD_HANDLE,
+  CS_ERR_BUSY,
+  CS_ERR_ACCESS,
+  CS_ERR_NOT_EXIST,
+  CS_ERR_NAME_TOO_LONG,
+  CS_ERR_EXIST,
+  CS_ERR_NO_SPACE,
+  CS_ERR_INTERRUPT,
+  CS_ERR_NAME_NOT_FOUND,
+  CS_ERR_NO_RESOURCES,
+  CS_ERR_NOT_SUPPORTED,
+  CS_ERR_BAD_OPERATION,
+  CS_ERR_FAILED_OPERATION,
+  CS_ERR_MESSAGE_ERROR,
+  CS_ERR_QUEUE_FULL,
+  CS_ERR_QUEUE_NOT_AVAILABLE,
+  CS_ERR_BAD_FLAGS,
+  CS_ERR_TOO_BIG,
+  CS_ERR_NO_SECTIONS,
+  CS_ERR_CONTEXT_NOT_FOUND,
+  CS_ERR_TOO_MANY_GROUPS = 30,
+  CS_ERR_SECURITY = 100
+};
+enum {
+  CS_DISPATCH_ONE = 1,
+  CS_DISPATCH_ALL,
+  CS_DISPATCH_BLOCKING,
+  CS_DISPATCH_ONE_NONBLOCKING
+};
+enum { CPG_TYPE_UNORDERED, CPG_TYPE_FIFO, CPG_TYPE_AGREED, CPG_TYPE_SAFE };
+enum { CPG_FLOW_CONTROL_DISABLED, CPG_FLOW_CONTROL_ENABLED };
+enum {
+  CPG_REASON_UNDEFINED,
+  CPG_REASON_JOIN,
+  CPG_REASON_LEAVE,
+  CPG_REASON_NODEDOWN,
+  CPG_REASON_NODEUP,
+  CPG_REASON_PROCDOWN
+};
+enum {
+  CPG_ITERATION_NAME_ONLY = 1,
+  CPG_ITERATION_ONE_GROUP,
+  CPG_ITERATION_ALL
+};
+enum { CPG_MODEL_V1_DELIVER_INITIAL_TOTEM_CONF = 1 };
+enum { CPG_MAX_NAME_LENGTH = 128, CPG_MEMBERS_MAX = 128 };
+enum { PROCESSOR_COUNT_MAX = 384 };
 
+typedef enum { CPG_MODEL_V1 = 1 } cpg_model_t;
 typedef uint64_t cpg_handle_t;
 
 struct cpg_name {
   uint32_t length;
-  char value[128];
+  char value[CPG_MAX_NAME_LENGTH];
 };
 
 struct cpg_address {
@@ -21,39 +75,45 @@ struct cpg_address {
   uint32_t reason;
 };
 
-typedef void cpg_deliver_fn(cpg_handle_t, const struct cpg_name *,
-                            uint32_t nodeid, uint32_t pid, void *message,
-                            size_t length);
-typedef void cpg_confchg_fn(cpg_handle_t, const struct cpg_name *,
-                            const struct cpg_address *members,
-                            size_t member_count,
-                            const struct cpg_address *left, size_t left_count,
-                            const struct cpg_address *joined,
-                            size_t joined_count);
-
-typedef struct {
-  cpg_deliver_fn *deliver;
-  cpg_confchg_fn *confchg;
-} cpg_callbacks_t;
-
-enum { CPG_MODEL_V1 = 1, CPG_MODEL_V1_DELIVER_INITIAL_TOTEM_CONF = 1 };
-
 struct cpg_ring_id {
   uint32_t nodeid;
   uint64_t seq;
 };
 
+struct cpg_iteration_description_t {
+  struct cpg_name group;
+  uint32_t nodeid;
+  uint32_t pid;
+};
+
+typedef void (*cpg_deliver_fn_t)(cpg_handle_t, const struct cpg_name *,
+                                 uint32_t nodeid, uint32_t pid, void *message,
+                                 size_t length);
+typedef void (*cpg_confchg_fn_t)(cpg_handle_t, const struct cpg_name *,
+                                 const struct cpg_address *members,
+                                 size_t member_count,
+                                 const struct cpg_address *left,
+                                 size_t left_count,
+                                 const struct cpg_address *joined,
+                                 size_t joined_count);
+typedef void (*cpg_totem_confchg_fn_t)(cpg_handle_t, struct cpg_ring_id,
+                                       uint32_t count, const uint32_t *nodes);
+
 typedef struct {
-  int model;
-  cpg_deliver_fn *deliver;
-  cpg_confchg_fn *confchg;
-  void (*ring)(cpg_handle_t, struct cpg_ring_id, uint32_t count,
-               const uint32_t *nodes);
+  cpg_deliver_fn_t cpg_deliver_fn;
+  cpg_confchg_fn_t cpg_confchg_fn;
+} cpg_callbacks_t;
+
+typedef struct {
+  cpg_model_t model;
+  cpg_deliver_fn_t cpg_deliver_fn;
+  cpg_confchg_fn_t cpg_confchg_fn;
+  cpg_totem_confchg_fn_t cpg_totem_confchg_fn;
   unsigned int flags;
 } cpg_model_v1_data_t;
 
-int cpg_model_initialize(cpg_handle_t *, int model, cpg_model_v1_data_t *,
-                         void *context);
+int cpg_model_initialize(cpg_handle_t *, cpg_model_t model,
+                         cpg_model_v1_data_t *, void *context);
 int cpg_initialize(cpg_handle_t *, cpg_callbacks_t *);
 int cpg_finalize(cpg_handle_t);
 int cpg_local_get(cpg_handle_t, unsigned int *);
