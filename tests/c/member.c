@@ -144,7 +144,7 @@ static void obey(cpg_handle_t handle, const struct cpg_name *group,
 }
 
 int main(int argc, char **argv) {
-  if (argc < 3 || !(journal = fopen(argv[2], "w"))) return 2;
+  if (argc < 3 || !(journal = fopen(argv[2], "a"))) return 2;
   setvbuf(journal, NULL, _IOLBF, 0);
   setvbuf(stdin, NULL, _IONBF, 0); /* so that poll() knows of every line */
   setvbuf(stdout, NULL, _IOLBF, 0);

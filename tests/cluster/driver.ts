@@ -28,6 +28,8 @@ export class Member {
   #said: string[] = [];
   #name = "";
   #listening: Promise<void>;
+  #ring = "";
+  #ended = false;
 
   private constructor(node: CorosyncNode, options: MemberOptions) {
     const { group, folder, program, reconnect } = options;
@@ -43,6 +45,7 @@ export class Member {
     const { stdin, stdout } = this.#process.child;
     this.#input = stdin.getWriter();
     this.#listening = this.#listen(stdout);
+    this.#process.status.then(() => this.#ended = true);
   }
 
   /** Starts a member; resolves when it has joined. */
@@ -65,14 +68,25 @@ export class Member {
     return Number(this.#name.split(":")[1]);
   }
 
+  /** Whether its process has ended. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
   /** What it has written down until now. */
   get journal(): Journal {
     return parse(this.#name, this.text);
   }
 
-  /** The same as text. */
+  /** The same as text, since it was last forgotten. */
   get text(): string {
-    return Deno.readTextFileSync(this.#path);
+    return this.#ring + Deno.readTextFileSync(this.#path);
+  }
+
+  /** Forgets what was written down, but for the ring that holds. */
+  forget(): void {
+    this.#ring = this.text.match(/^g .*\n/gm)?.at(-1) ?? "";
+    Deno.truncateSync(this.#path);
   }
 
   /** Tells it something. */
@@ -144,24 +158,35 @@ export async function sendFromAll(
 }
 
 /**
- * Stops the members' sending, waits until everyone has received what any of
- * them has sent, and has them leave. Returns what they have written down.
+ * Stops the members' sending, and waits until everyone has received what any of
+ * them has sent.
  */
-export async function finish(members: readonly Member[]): Promise<Journal[]> {
-  await Promise.all(members.map((member) => member.ask("stop", "sent")));
+export async function rest(
+  members: readonly Member[],
+  bound?: number,
+): Promise<void> {
+  await Promise.all(
+    members.map((member) => member.ask("stop", "sent", bound)),
+  );
   // One more, which is there only when all before it are.
   const counts = await Promise.all(
-    members.map((member) => member.ask("send 1 1 0", "sent")),
+    members.map((member) => member.ask("send 1 1 0", "sent", bound)),
+  );
+  const last = members.map(({ name }, index) =>
+    `\nm ${name} ${Number(counts[index]) - 1} `
   );
   for (const member of members) {
     await member.writes(
       "all that was sent",
-      (text) =>
-        members.every(({ name }, index) =>
-          text.includes(`\nm ${name} ${Number(counts[index]) - 1} `)
-        ),
+      (text) => last.every((line) => text.includes(line)),
+      bound,
     );
   }
+}
+
+/** Brings the members to rest and has them leave; returns their journals. */
+export async function finish(members: readonly Member[]): Promise<Journal[]> {
+  await rest(members);
   for (const member of members) {
     await member.tell("leave");
     const code = await member.end();

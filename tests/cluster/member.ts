@@ -27,7 +27,8 @@ const AT_ONCE = 8;
 const BEAT = 10;
 
 const [name, path, ...flags] = Deno.args;
-const journal = Deno.openSync(path, { write: true, create: true });
+// To append, so that it may be truncated meanwhile.
+const journal = Deno.openSync(path, { append: true, create: true });
 const encoder = new TextEncoder();
 
 function note(line: string): void {
