@@ -7,10 +7,10 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-int cpg_model_initialize(cpg_handle_t *handle, int model,
+int cpg_model_initialize(cpg_handle_t *handle, cpg_model_t model,
                          cpg_model_v1_data_t *data, void *context) {
   static atomic_int inside;
-  int (*real)(cpg_handle_t *, int, cpg_model_v1_data_t *, void *) =
+  int (*real)(cpg_handle_t *, cpg_model_t, cpg_model_v1_data_t *, void *) =
       dlsym(dlopen("libcpg.so.4", RTLD_NOW | RTLD_NOLOAD),
             "cpg_model_initialize");
   int before = atomic_fetch_add(&inside, 1);
