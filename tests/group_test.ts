@@ -1,7 +1,6 @@
 import {
   assert,
   assertEquals,
-  assertInstanceOf,
   assertRejects,
   assertStringIncludes,
   assertThrows,
@@ -373,74 +372,4 @@ Deno.test("an error inside the loop leaves the group usable", async () => {
   );
   await group.send(text("still here"));
   assertEquals(await messages(group, 1), [text("still here")]);
-});
-
-Deno.test("it works with --allow-ffi alone, and the process ends by itself", async () => {
-  const outcome = await script(
-    `
-    import { join } from "@corosync/cpg";
-    const group = await join(${JSON.stringify(freshName())});
-    await group.send(new TextEncoder().encode("hello"));
-    for await (const event of group) {
-      if (event.type === "message") {
-        console.log(new TextDecoder().decode(event.data));
-        break;
-      }
-    }
-    await group.leave();
-  `,
-  );
-  assertEquals(outcome, {
-    code: 0,
-    signal: null,
-    stdout: "hello\n",
-    stderr: "",
-  });
-});
-
-Deno.test("an idle group uses next to no processor", async () => {
-  const outcome = await script(
-    `
-    import { join } from "@corosync/cpg";
-    await using group = await join(${JSON.stringify(freshName())});
-    for await (const event of group) if (event.type === "ring") break;
-    // What each thread has run, in nanoseconds.
-    const used = () => {
-      let sum = 0;
-      for (const { name } of Deno.readDirSync("/proc/self/task")) {
-        const file = "/proc/self/task/" + name + "/schedstat";
-        sum += Number(Deno.readTextFileSync(file).split(" ")[0]);
-      }
-      return sum;
-    };
-    const [before, start] = [used(), performance.now()];
-    await new Promise((resolve) => setTimeout(resolve, 30_000));
-    console.log((used() - before) / 1e6 / (performance.now() - start));
-  `,
-    { args: ["run", "--allow-all"] },
-  );
-  assertEquals(outcome.stderr, "");
-  const share = Number(outcome.stdout);
-  assert(share < 0.001, `${share * 100} % of a processor`);
-});
-
-Deno.test("many groups in one process share one waiting thread", async () => {
-  const groups = await Promise.all(
-    Array.from({ length: 50 }, () => joinFresh()),
-  );
-  await Promise.all(groups.map((group) => group.send(text(group.name))));
-  for (const group of groups) {
-    assertEquals(await messages(group, 1), [text(group.name)]);
-  }
-  const polling = [...Deno.readDirSync("/proc/self/task")].filter((task) =>
-    Deno.readTextFileSync(`/proc/self/task/${task.name}/syscall`)
-      .startsWith("7 ") // poll on x86-64
-  );
-  assert(polling.length <= 1, `${polling.length} threads wait`);
-  await Promise.all(groups.map((group) => group.leave()));
-});
-
-Deno.test("the error class is one for all", async () => {
-  const error = await assertRejects(() => join("x", { library: "/nowhere" }));
-  assertInstanceOf(error, CpgError);
 });
