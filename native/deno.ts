@@ -130,6 +130,13 @@ export function isRefusal(error: unknown): boolean {
   return error instanceof Deno.errors.NotCapable;
 }
 
+/** A command that runs a module as a program, with all rights. */
+export function commandFor(module: string): string[] {
+  // Without configuration: that of the current folder is not its business.
+  const options = ["--quiet", "--no-config", "--no-lock", "--allow-all"];
+  return [Deno.execPath(), "run", ...options, module];
+}
+
 /** The machine this runs on, for choosing paths and machine code. */
 export const machine: { os: string; arch: string } = {
   os: Deno.build.os,

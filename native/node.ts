@@ -8,6 +8,7 @@
  */
 import { createRequire } from "node:module";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { CpgError } from "../errors.ts";
 import { callers } from "./caller/code.ts";
 import { type Koffi, Threads } from "./node_threads.ts";
@@ -129,11 +130,11 @@ export function viewOf(address: bigint, length: number): ArrayBuffer {
  *
  * @returns Whether they are empty now; a runtime may be unable to do it.
  */
-export function detach(buffer: ArrayBuffer): boolean {
+export function detach(
   // Node 20 has no such method.
-  if (!("transfer" in buffer)) return false;
-  buffer.transfer();
-  return true;
+  buffer: ArrayBuffer & { transfer?(): ArrayBuffer },
+): boolean {
+  return buffer.transfer?.() !== undefined;
 }
 
 /** Makes a JavaScript function callable from C. */
@@ -165,6 +166,11 @@ export function environment(name: string): string | undefined {
 /** Whether a failure of {@linkcode open} is that of this runtime. */
 export function isRefusal(error: unknown): boolean {
   return error instanceof CpgError;
+}
+
+/** A command that runs a module as a program, with all rights. */
+export function commandFor(module: string): string[] {
+  return [process.execPath, fileURLToPath(module)];
 }
 
 /** The machine this runs on, for choosing paths and machine code. */

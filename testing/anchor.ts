@@ -1,6 +1,6 @@
 /**
- * The shell scripts that hold an isolated place until their standard input
- * ends. Each first prints a line: its process id, as its starter sees it, and
+ * The shell scripts that hold an isolated place until their lifeline, descriptor
+ * 3, ends. Each first prints a line: its process id, as its starter sees it, and
  * a folder for the place's own files.
  *
  * @module
@@ -26,7 +26,6 @@ mount -n -t tmpfs -o mode=1777 tmpfs /dev/shm
 mount -n -t tmpfs -o mode=755 tmpfs /run
 mkdir /run/corosync-testing
 echo "$pid /run/corosync-testing"
-exec 3<&0 # in the background, standard input would be /dev/null
 cat <&3 >/dev/null &
 wait "$!" # and, as the first process must, reap orphans meanwhile`;
 
@@ -90,5 +89,5 @@ rm -rf "$0"`;
 export const ANCHOR_IN_PLACE = `trap '' HUP INT QUIT TERM
 folder=$(mktemp -d "\${TMPDIR:-/tmp}/corosync-testing.XXXXXX") || exit
 echo "$$ $folder"
-read -r rest
+read -r rest <&3
 exec sh -c "$0" "$folder"`;

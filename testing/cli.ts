@@ -4,9 +4,13 @@
  * @module
  */
 
+import { readFile } from "node:fs/promises";
+import process from "node:process";
 import type { Isolation } from "./isolation.ts";
+import { RAISE_LOOPBACK, raiseLoopback } from "./loopback.ts";
 import type { PlaceProcess } from "./place.ts";
 import { startCluster, type StartOptions } from "./start.ts";
+import { runSwitch, SWITCH } from "./switch.ts";
 
 const USAGE =
   `Runs a command beside a private corosync, or on the first node of a private
@@ -49,6 +53,12 @@ export async function main(args: string[]): Promise<number> {
       console.log(USAGE);
       return 0;
     }
+    // What only our own programs ask for.
+    if (args[0] === RAISE_LOOPBACK) {
+      raiseLoopback();
+      return 0;
+    }
+    if (args[0] === SWITCH) return await runSwitch(JSON.parse(args[1]));
     const { options, command } = parse(args);
     await using cluster = await startCluster(options);
     return await supervise(() => cluster.nodes[0].spawn(command));
@@ -86,15 +96,15 @@ function parse(args: string[]): Request {
 async function supervise(start: () => PlaceProcess): Promise<number> {
   const handlers = FORWARDED.map((signal) => {
     const handler = async () => {
-      if (!await sentByTerminal(signal)) await process.kill(signal);
+      if (!await sentByTerminal(signal)) await command.kill(signal);
     };
-    Deno.addSignalListener(signal, handler);
-    return () => Deno.removeSignalListener(signal, handler);
+    process.on(signal, handler);
+    return () => process.off(signal, handler);
   });
   // Only now: the command may be the faster one to see Ctrl-C.
-  const process = start();
+  const command = start();
   try {
-    return (await process.status).code;
+    return (await command.status).code;
   } finally {
     for (const remove of handlers) remove();
   }
@@ -104,9 +114,9 @@ async function supervise(start: () => PlaceProcess): Promise<number> {
  * Whether a signal is that of a key, as far as one can tell: then the terminal
  * has sent it to the command as well, which shares our process group.
  */
-async function sentByTerminal(signal: Deno.Signal): Promise<boolean> {
+async function sentByTerminal(signal: string): Promise<boolean> {
   if (signal !== "SIGINT" && signal !== "SIGQUIT") return false;
-  const stat = await Deno.readTextFile("/proc/self/stat");
+  const stat = await readFile("/proc/self/stat", "utf8");
   // After "<pid> (<name>)": state, ppid, pgrp, session, tty_nr, tpgid, …
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return fields[2] === fields[5];

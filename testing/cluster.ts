@@ -12,7 +12,7 @@ import {
   type WaitOptions,
 } from "./node.ts";
 import { pause, Place } from "./place.ts";
-import type { Traffic } from "./switch.ts";
+import { direct, type Traffic } from "./switch.ts";
 
 /** Where the switch takes orders, in the folder of the first node. */
 export const SWITCH_SOCKET = "switch";
@@ -139,17 +139,7 @@ export class Cluster {
       if (Object.keys(change).length === 0) return ALONE;
       throw new Error("A single node has no network to change");
     }
-    using client = Deno.createHttpClient({
-      proxy: { transport: "unix", path: this.#socket },
-    });
-    const body = JSON.stringify(change);
-    const response = await fetch("http://switch", {
-      client,
-      method: "POST",
-      body,
-    });
-    if (response.ok) return await response.json();
-    throw new Error(await response.text());
+    return await direct(this.#socket, change);
   }
 }
 

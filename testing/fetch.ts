@@ -5,8 +5,11 @@
  * @module
  */
 
+import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { decode } from "./place.ts";
+import process from "node:process";
+import { decode, hasCode } from "./place.ts";
+import { Process } from "./process.ts";
 
 /** How many of the last complaints an error quotes. */
 const QUOTED = 10;
@@ -30,28 +33,23 @@ export async function fetchPackages(
   const folder = dirname(root);
   const list = packages.join(" and ");
   try {
-    await Deno.mkdir(folder, { recursive: true });
-    using lock = await Deno.open(`${folder}/lock`, {
-      create: true,
-      write: true,
-    });
-    if (!await lock.tryLock(true)) {
+    await mkdir(folder, { recursive: true });
+    await using _lock = await lock(`${folder}/lock`, () => {
       console.error(`Waiting for another process that fetches into ${folder}`);
-      await lock.lock(true);
-    }
+    });
     if (await isWhole(root)) return;
 
     for (const name of await names(folder)) {
       if (name !== "lock") await remove(`${folder}/${name}`);
     }
     console.error(`Fetching ${list} into ${folder}; nothing is installed`);
-    const work = await Deno.makeTempDir({ dir: folder, prefix: "fetching-" });
+    const work = await mkdtemp(`${folder}/fetching-`);
     try {
       await unpack(packages, work);
       if (!await isWhole(`${work}/root`)) {
         throw new Error("what they contain does not run on this system");
       }
-      await Deno.rename(`${work}/root`, root);
+      await rename(`${work}/root`, root);
     } finally {
       await remove(work);
     }
@@ -67,16 +65,40 @@ export async function fetchPackages(
   }
 }
 
+/**
+ * Locks a file until the lock is disposed of. It is held by a process that
+ * waits for the end of its lifeline, which comes even if we are killed.
+ */
+async function lock(file: string, wait: () => void): Promise<AsyncDisposable> {
+  const script = `exec 9>"$0" || exit
+    flock -n 9 || { echo wait; flock 9; } || exit
+    echo locked; exec cat <&3`;
+  const command = ["sh", "-c", script, file];
+  const holder = new Process(command, { stdout: "piped" }, true);
+  const release = async () => {
+    holder.endLifeline();
+    await holder.status;
+  };
+  let text = "";
+  for await (const chunk of holder.stdout) {
+    if (decode(chunk).includes("wait")) wait();
+    text += decode(chunk);
+    if (text.includes("locked")) return { [Symbol.asyncDispose]: release };
+  }
+  await release();
+  throw new Error(`Cannot lock ${file} (flock, of util-linux)`);
+}
+
 /** Unpacks the packages into the folder `root` of the folder `work`. */
 async function unpack(
   packages: readonly string[],
   work: string,
 ): Promise<void> {
   for (const name of ["state/lists", "cache/archives"]) {
-    await Deno.mkdir(`${work}/${name}/partial`, { recursive: true });
+    await mkdir(`${work}/${name}/partial`, { recursive: true });
   }
   const debs = `${work}/debs`;
-  await Deno.mkdir(debs);
+  await mkdir(debs);
 
   // The system's list of what is installed is read, all else is in `work`.
   const aptGet = [
@@ -129,18 +151,18 @@ async function runShown(
 ): Promise<string> {
   // Our own standard output belongs to the command that is run later on.
   const redirect = stdout === "inherit" ? ">&2" : "";
-  const child = new Deno.Command("sh", {
-    args: ["-c", `exec "$0" "$@" ${redirect}`, ...command],
+  const script = `exec "$0" "$@" ${redirect}`;
+  const child = new Process(["sh", "-c", script, ...command], {
     cwd,
     env: { LC_ALL: "C.UTF-8" },
     stdin: "null",
     stdout,
     stderr: "piped",
-  }).spawn();
+  });
   const output = stdout === "piped" ? new Response(child.stdout).text() : "";
   let text = "";
   for await (const chunk of child.stderr) {
-    await Deno.stderr.write(chunk);
+    process.stderr.write(chunk);
     text += decode(chunk);
   }
   const lines = text.split("\n");
@@ -157,15 +179,13 @@ async function runShown(
 /** The names of what is in a folder; none if there is no such folder. */
 export async function names(folder: string): Promise<string[]> {
   try {
-    return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) =>
-      name
-    );
+    return await readdir(folder);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
+    if (hasCode(error, "ENOENT")) return [];
     throw error;
   }
 }
 
 async function remove(path: string): Promise<void> {
-  await Deno.remove(path, { recursive: true });
+  await rm(path, { recursive: true });
 }

@@ -5,8 +5,13 @@
  * @module
  */
 
+import { readFile, stat } from "node:fs/promises";
+import process from "node:process";
+import { commandFor } from "../native/deno.ts";
 import { ANCHOR_IN_NAMESPACES, ANCHOR_IN_PLACE, CLEAN_UP } from "./anchor.ts";
+import { RAISE_LOOPBACK } from "./loopback.ts";
 import { decode, pause, Place } from "./place.ts";
+import { Process, type ProcessStatus } from "./process.ts";
 
 /**
  * How a private corosync is kept apart:
@@ -68,7 +73,7 @@ const WAYS: Record<Isolation, () => Promise<Isolated>> = {
   "in-place": async () => {
     needRoot();
     // An abstract socket, or a file where libqb is told to use files.
-    if (/[@/]cpg(@|\s)/.test(await Deno.readTextFile("/proc/net/unix"))) {
+    if (/[@/]cpg(@|\s)/.test(await readFile("/proc/net/unix", "utf8"))) {
       throw new Error("a corosync is running here already");
     }
     const anchor = await dropAnchor(["sh", "-c", ANCHOR_IN_PLACE, CLEAN_UP]);
@@ -103,8 +108,7 @@ async function inNamespaces(
     await gone(anchor.pid);
   };
   try {
-    const loopback = import.meta.resolve("./loopback.ts");
-    await place.run(program(loopback, ["--allow-ffi"]));
+    await place.run(program(RAISE_LOOPBACK));
     return isolated(isolation, place, anchor.folder, end);
   } catch (error) {
     await end();
@@ -113,10 +117,10 @@ async function inNamespaces(
 }
 
 /** The command that runs one of our own programs in a place. */
-export function program(module: string, rights: string[]): string[] {
-  // Without configuration: that of the current folder is not its business.
-  const options = ["--quiet", "--no-config", "--no-lock", ...rights];
-  return [Deno.execPath(), "run", ...options, module];
+export function program(...args: string[]): string[] {
+  // The module of the command line, whatever its files end in here.
+  const module = import.meta.url.replace("isolation.", "mod.");
+  return [...commandFor(module), ...args];
 }
 
 function isolated(
@@ -134,25 +138,24 @@ interface Anchor {
   pid: number;
   folder: string;
   /** Lets go of the anchor; resolves once it has ended. */
-  release(): Promise<Deno.CommandStatus>;
+  release(): Promise<ProcessStatus>;
 }
 
 /**
  * Starts an anchor: a process that says its process id and folder, then holds
- * the place until its standard input ends. That pipe is the lifeline: the
- * kernel closes it even if we are killed.
+ * the place until its lifeline ends, which the kernel sees to even if we are
+ * killed.
  */
 async function dropAnchor(command: string[]): Promise<Anchor> {
   // A session of its own keeps the terminal's Ctrl-C away from it.
-  const child = new Deno.Command("setsid", {
-    args: command,
-    stdin: "piped",
+  const child = new Process(["setsid", ...command], {
+    stdin: "null",
     stdout: "piped",
     stderr: "piped",
-  }).spawn();
+  }, true);
   const release = async () => {
     child.ref();
-    await child.stdin.close();
+    child.endLifeline();
     return await child.status;
   };
 
@@ -189,11 +192,11 @@ async function gone(pid: number): Promise<void> {
 }
 
 async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
+  return await stat(path).then(() => true, () => false);
 }
 
 function needRoot(): void {
-  if (Deno.uid() !== 0) throw new Error("this way is for root only");
+  if (process.getuid?.() !== 0) throw new Error("this way is for root only");
 }
 
 /** What the machine's settings say, with what forbids user namespaces first. */
@@ -205,7 +208,7 @@ async function remedies(): Promise<string[]> {
   ];
   const lines = await Promise.all(settings.map(async ([name, good, where]) => {
     const path = `/proc/sys/${name.replaceAll(".", "/")}`;
-    const value = await Deno.readTextFile(path).catch(() => "not known here");
+    const value = await readFile(path, "utf8").catch(() => "not known here");
     return `sudo sysctl ${name}=${good} (${where}; now: ${value.trim()})`;
   }));
   return [

@@ -1,6 +1,6 @@
 /**
- * Brings up the loopback interface of the network namespace it runs in. A
- * program of its own, because only a process inside the namespace can do it.
+ * Brings up the loopback interface of the network namespace it runs in. Only a
+ * process inside the namespace can do it.
  *
  * @module
  */
@@ -8,5 +8,11 @@
 import { openLibc } from "./libc.ts";
 import { LOOPBACK, Network } from "./netlink.ts";
 
-using network = new Network(openLibc());
-network.raise(LOOPBACK);
+/** The argument with which the command line does it. */
+export const RAISE_LOOPBACK = "--raise-loopback";
+
+/** Brings it up; throws if the kernel refuses. */
+export function raiseLoopback(): void {
+  using network = new Network(openLibc());
+  network.raise(LOOPBACK);
+}

@@ -26,6 +26,8 @@
  * @module
  */
 
+import process from "node:process";
+
 export { Cluster } from "./cluster.ts";
 export { PrivateCluster, startCluster, type StartOptions } from "./start.ts";
 export type { Isolated, Isolation } from "./isolation.ts";
@@ -38,8 +40,16 @@ export {
 export type { NodeAddress, Totem } from "./config.ts";
 export type { Corosync, FindOptions } from "./packages.ts";
 export type { Place, PlaceProcess } from "./place.ts";
+export type {
+  Process,
+  ProcessOutput,
+  ProcessStatus,
+  SpawnOptions,
+  Stdio,
+} from "./process.ts";
 
 if (import.meta.main) {
-  const { main } = await import("./cli.ts");
-  Deno.exit(await main(Deno.args));
+  import("./cli.ts").then(async ({ main }) => {
+    process.exit(await main(process.argv.slice(2)));
+  });
 }

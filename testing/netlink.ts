@@ -144,12 +144,11 @@ export class Network implements Disposable {
     view.setUint16(4, type, true);
     view.setUint16(6, NLM_F_REQUEST | NLM_F_ACK | create, true);
     message.set(body, 16);
-    const size = BigInt(message.length);
-    succeed("send()", this.#libc.send(this.#socket, message, size, 0));
+    succeed("send()", this.#libc.send(this.#socket, message, 0));
 
     const reply = new Uint8Array(4096);
     const answer = new DataView(reply.buffer);
-    succeed("recv()", this.#libc.recv(this.#socket, reply, 4096n, 0));
+    succeed("recv()", this.#libc.recv(this.#socket, reply, 0));
     const code = answer.getInt32(16, true); // 0, or a negative errno
     if (answer.getUint16(4, true) !== NLMSG_ERROR || code !== 0) {
       throw new Error(`The private network cannot ${what}: error ${-code}`);

@@ -4,10 +4,14 @@
  * @module
  */
 
+import { readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import process from "node:process";
 import { CONFIGURATION_FILE, DAEMONS_FILE, FOLDER_VARIABLE } from "./anchor.ts";
 import { corosyncConf, type Totem } from "./config.ts";
 import type { Corosync } from "./packages.ts";
-import { pause, Place, type PlaceProcess } from "./place.ts";
+import { hasCode, pause, Place, type PlaceProcess } from "./place.ts";
+import type { SpawnOptions } from "./process.ts";
 
 const DESCRIPTION_FILE = "node.json";
 const LOG_FILE = "corosync.log";
@@ -96,7 +100,7 @@ export class CorosyncNode {
         [DESCRIPTION_FILE, JSON.stringify(this.#settings)],
       ]
     ) {
-      await Deno.writeTextFile(this.#file(name), text);
+      await writeFile(this.#file(name), text);
     }
   }
 
@@ -171,8 +175,8 @@ export class CorosyncNode {
    * otherwise, with what it needs to find libcpg in its environment.
    */
   spawn(
-    command: string[],
-    options: Omit<Deno.CommandOptions, "args"> = {},
+    command: readonly string[],
+    options: SpawnOptions = {},
   ): PlaceProcess {
     const env = { ...this.#env(), ...options.env };
     return this.#place.spawn(command, { ...options, env });
@@ -210,9 +214,9 @@ export class CorosyncNode {
   /** The text of a file of the node; empty once the node has ended. */
   #read(name: string): string {
     try {
-      return Deno.readTextFileSync(this.#file(name));
+      return readFileSync(this.#file(name), "utf8");
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return "";
+      if (hasCode(error, "ENOENT")) return "";
       throw error;
     }
   }
@@ -221,7 +225,7 @@ export class CorosyncNode {
   #state(pid: number | string): string | undefined {
     let stat: string;
     try {
-      stat = Deno.readTextFileSync(`${this.#place.root}/proc/${pid}/stat`);
+      stat = readFileSync(`${this.#place.root}/proc/${pid}/stat`, "utf8");
     } catch {
       return undefined;
     }
@@ -268,12 +272,12 @@ export class CorosyncNode {
 
 /** How the node was made that this process was started on. */
 export function ambientSettings(): NodeSettings {
-  const folder = Deno.env.get(FOLDER_VARIABLE);
+  const folder = process.env[FOLDER_VARIABLE];
   if (folder === undefined) {
     throw new Error(
       "Not on a node of a private corosync: start this program with " +
         "`deno run -A testing/mod.ts -- …`",
     );
   }
-  return JSON.parse(Deno.readTextFileSync(`${folder}/${DESCRIPTION_FILE}`));
+  return JSON.parse(readFileSync(`${folder}/${DESCRIPTION_FILE}`, "utf8"));
 }

@@ -5,7 +5,9 @@
  * @module
  */
 
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import process from "node:process";
 import { fetchPackages, names } from "./fetch.ts";
 import { Place } from "./place.ts";
 
@@ -72,10 +74,8 @@ export async function findCorosync(
 function defaultFolder(): string {
   const { dirname } = import.meta;
   // Imported from a registry, there is no checkout.
-  return join(
-    dirname === undefined ? Deno.cwd() : `${dirname}/..`,
-    ".corosync",
-  );
+  const installed = dirname === undefined || dirname.includes("/node_modules/");
+  return join(installed ? process.cwd() : `${dirname}/..`, ".corosync");
 }
 
 async function installed(): Promise<Corosync | undefined> {
@@ -89,19 +89,19 @@ async function installed(): Promise<Corosync | undefined> {
 }
 
 function findProgram(name: string): Promise<string | undefined> {
-  const path = Deno.env.get("PATH")?.split(":") ?? [];
+  const path = process.env.PATH?.split(":") ?? [];
   // Not on the path of an ordinary user, as a rule.
   return firstFile([...path, "/usr/local/sbin", "/usr/sbin", "/sbin"], name);
 }
 
 async function installedLibrary(): Promise<string | undefined> {
-  const cached = await Deno.readFile("/etc/ld.so.cache").then(
+  const cached = await readFile("/etc/ld.so.cache").then(
     // The cache holds the paths it knows as they are, each ended by a NUL.
     (cache) => new TextDecoder("latin1").decode(cache).split("\0"),
     () => [],
   );
   const folders = [
-    ...Deno.env.get("LD_LIBRARY_PATH")?.split(":") ?? [],
+    ...process.env.LD_LIBRARY_PATH?.split(":") ?? [],
     ...cached.filter((path) => path.endsWith(`/${LIBRARY}`))
       .map((path) => path.slice(0, -LIBRARY.length - 1)),
     ...await libraryFolders(""),
@@ -132,10 +132,10 @@ async function copyIn(root: string): Promise<Corosync | undefined> {
   ]);
   if (!daemon || !cpgtool || !cmapctl || !library) return undefined;
 
-  const inherited = Deno.env.get("LD_LIBRARY_PATH");
+  const inherited = process.env.LD_LIBRARY_PATH;
   const env = {
     LD_LIBRARY_PATH: [...folders, ...inherited ? [inherited] : []].join(":"),
-    CPG_LIBRARY: Deno.env.get("CPG_LIBRARY") ?? library,
+    CPG_LIBRARY: process.env.CPG_LIBRARY ?? library,
   };
   // Fails after an upgrade of the system, if the libraries no longer agree.
   return await new Place().run([daemon, "-v"], env).then(
@@ -162,8 +162,8 @@ async function firstFile(
 ): Promise<string | undefined> {
   for (const folder of folders) {
     const path = `${folder}/${name}`;
-    const info = await Deno.stat(path).catch(() => undefined);
-    if (info?.isFile) return path;
+    const info = await stat(path).catch(() => undefined);
+    if (info?.isFile()) return path;
   }
   return undefined;
 }

@@ -5,7 +5,10 @@
  * @module
  */
 
+import { readFile } from "node:fs/promises";
+import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { Process, type ProcessStatus, type SpawnOptions } from "./process.ts";
 
 /**
  * Runs a command in folder $0 (entering a mount namespace leads to its `/`) and
@@ -25,21 +28,27 @@ const APPEARS_MS = 5_000;
 /** A command running in a {@linkcode Place}. */
 export class PlaceProcess {
   /** The process standing in for the command: its pipes are the command's. */
-  readonly child: Deno.ChildProcess;
+  readonly child: Process;
 
   /** How it ended: `code` is 128 + n if signal n ended the command. */
-  readonly status: Promise<Deno.CommandStatus>;
+  readonly status: Promise<ProcessStatus>;
 
   #ended = false;
 
   /** Wraps what {@linkcode Place.spawn} has started. */
-  constructor(child: Deno.ChildProcess) {
+  constructor(child: Process) {
     this.child = child;
     this.status = child.status.finally(() => this.#ended = true);
+    // Who asks for the status gets the error.
+    this.status.catch(() => {});
   }
 
-  /** Sends a signal to the command itself; nothing happens if it has ended. */
-  async kill(signal: Deno.Signal): Promise<void> {
+  /**
+   * Sends a signal to the command itself; nothing happens if it has ended.
+   *
+   * @param signal Its name, `"SIGTERM"` for example.
+   */
+  async kill(signal: string): Promise<void> {
     const { pid } = this.child;
     const deadline = Date.now() + APPEARS_MS;
     // Just after the start, the command has yet to be forked.
@@ -47,11 +56,11 @@ export class PlaceProcess {
       const [command] = await childrenOf(pid);
       if (command !== undefined) {
         try {
-          return Deno.kill(command, signal);
+          process.kill(command, signal);
         } catch (error) {
-          if (error instanceof Deno.errors.NotFound) return;
-          throw error;
+          if (!hasCode(error, "ESRCH")) throw error;
         }
+        return;
       }
       await pause(5);
     }
@@ -93,15 +102,12 @@ export class Place {
 
   /** Starts a command there, in the current folder if `cwd` names no other. */
   spawn(
-    command: string[],
-    { cwd = Deno.cwd(), ...options }: Omit<Deno.CommandOptions, "args"> = {},
+    command: readonly string[],
+    { cwd = process.cwd(), ...options }: SpawnOptions = {},
   ): PlaceProcess {
     const folder = cwd instanceof URL ? fileURLToPath(cwd) : cwd;
     const line = [...this.#enter, "sh", "-c", PARENT, folder, ...command];
-    const [program, ...args] = line;
-    return new PlaceProcess(
-      new Deno.Command(program, { ...options, args }).spawn(),
-    );
+    return new PlaceProcess(new Process(line, options));
   }
 
   /** Runs a command there and returns its output; throws if it fails. */
@@ -128,6 +134,11 @@ export function decode(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);
 }
 
+/** Whether an error is the system's of that name, `"ENOENT"` for example. */
+export function hasCode(error: unknown, code: string): boolean {
+  return (error as NodeJS.ErrnoException | undefined)?.code === code;
+}
+
 /** Waits `ms` milliseconds. */
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
@@ -135,10 +146,11 @@ export function pause(ms: number): Promise<void> {
 
 async function childrenOf(pid: number): Promise<number[]> {
   try {
-    const text = await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`);
+    const file = `/proc/${pid}/task/${pid}/children`;
+    const text = await readFile(file, "utf8");
     return text.split(" ").filter(Boolean).map(Number);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
+    if (hasCode(error, "ENOENT")) return [];
     throw error;
   }
 }

@@ -90,7 +90,7 @@ export class Relay {
       libc.socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, protocol),
     );
     const set = (level: number, name: number, value: number) =>
-      libc.setsockopt(socket, level, name, int32(value), 4);
+      libc.setsockopt(socket, level, name, int32(value));
     // Checksums that the sender has left to its interface stay so.
     succeed("PACKET_VNET_HDR", set(SOL_PACKET, PACKET_VNET_HDR, 1));
     succeed(
@@ -104,7 +104,7 @@ export class Relay {
     view.setUint16(0, AF_PACKET, true);
     view.setUint16(2, protocol, true);
     view.setInt32(4, index, true);
-    succeed("bind()", libc.bind(socket, address, address.length));
+    succeed("bind()", libc.bind(socket, address));
     return socket;
   }
 
@@ -122,7 +122,7 @@ export class Relay {
           ? Math.ceil(flights[0].due - performance.now())
           : WAIT_MS;
         const timeout = Math.min(Math.max(wait, 0), WAIT_MS);
-        await this.#libc.poll(waiting, BigInt(sockets.length), timeout);
+        await this.#libc.poll(waiting, sockets.length, timeout);
         for (const [port, socket] of sockets.entries()) {
           if (view.getInt16(8 * port + 6, true) !== 0) {
             this.#receive(socket, port, flights);
@@ -146,8 +146,7 @@ export class Relay {
     const due = performance.now() + delay;
     for (;;) {
       const frame = new Uint8Array(HEADER + FRAME);
-      const room = BigInt(frame.length);
-      const size = Number(this.#libc.recv(socket, frame, room, MSG_DONTWAIT));
+      const size = this.#libc.recv(socket, frame, MSG_DONTWAIT);
       if (size < 0) return; // there is nothing more
       if (Math.random() >= loss) {
         flights.push({ frame: frame.subarray(0, size), from, due });
@@ -163,7 +162,7 @@ export class Relay {
       const { address } = this.#ports[to];
       if (!toAll && address.some((byte, i) => byte !== target[i])) continue;
       // An interface whose queue is full loses it, as interfaces do.
-      this.#libc.send(socket, frame, BigInt(frame.length), MSG_DONTWAIT);
+      this.#libc.send(socket, frame, MSG_DONTWAIT);
     }
   }
 }

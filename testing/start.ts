@@ -15,7 +15,7 @@ import {
 } from "./isolation.ts";
 import type { NodeSettings, WaitOptions } from "./node.ts";
 import { findCorosync, type FindOptions } from "./packages.ts";
-import type { SwitchPlan } from "./switch.ts";
+import { SWITCH, type SwitchPlan } from "./switch.ts";
 
 /** The ways of isolation that give a network of one's own. */
 const NETWORKED: Isolation[] = ["namespaces", "user-namespaces"];
@@ -160,8 +160,7 @@ async function connect(
   const plan: SwitchPlan = { socket, ports: nodes };
   await place.run([
     ...["sh", "-c", START_IN_BACKGROUND, socket, "unshare", "--net"],
-    ...program(import.meta.resolve("./switch.ts"), ["-A"]),
-    JSON.stringify(plan),
+    ...program(SWITCH, JSON.stringify(plan)),
   ]);
   return nodes;
 }

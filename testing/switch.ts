@@ -5,6 +5,11 @@
  * @module
  */
 
+import { once } from "node:events";
+import { rename } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
 import { type Libc, openLibc } from "./libc.ts";
 import { LOOPBACK, Network } from "./netlink.ts";
 import { type Impairment, Relay } from "./relay.ts";
@@ -96,17 +101,37 @@ class Switch {
   }
 }
 
-if (import.meta.main) {
-  const { socket, ports }: SwitchPlan = JSON.parse(Deno.args[0]);
+/** The argument with which the command line runs the switch; the plan follows. */
+export const SWITCH = "--switch";
+
+/** Runs a switch until it is ended, and has nothing to return. */
+export async function runSwitch(
+  { socket, ports }: SwitchPlan,
+): Promise<never> {
   const device = new Switch(openLibc(), ports);
   await device.direct({});
-  Deno.serve({
-    transport: "unix",
-    path: `${socket}.new`,
-    // From when whoever sees it can connect to it.
-    onListen: () => Deno.renameSync(`${socket}.new`, socket),
-    onError: (error) => new Response(String(error), { status: 500 }),
-  }, async (request) => {
-    return Response.json(await device.direct(await request.json()));
+  const server = createServer(async (connection) => {
+    // An order is a line, and so is the answer.
+    const answer = await once(createInterface(connection), "line")
+      .then(([order]) => device.direct(JSON.parse(order)))
+      .catch((error) => ({ error: String(error) }));
+    connection.end(`${JSON.stringify(answer)}\n`);
   });
+  server.listen(`${socket}.new`);
+  await once(server, "listening");
+  // From when whoever sees it can connect to it.
+  await rename(`${socket}.new`, socket);
+  return new Promise(() => {});
+}
+
+/** Gives an order to the switch behind a socket, and says what holds then. */
+export async function direct(
+  socket: string,
+  change: Partial<Traffic>,
+): Promise<Traffic> {
+  const connection = connect(socket);
+  connection.write(`${JSON.stringify(change)}\n`);
+  const answer = JSON.parse(await text(connection));
+  if (answer.error !== undefined) throw new Error(answer.error);
+  return answer;
 }
