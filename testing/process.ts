@@ -59,8 +59,8 @@ export class Process {
   readonly #output: Readable | undefined;
   readonly #errors: Readable | undefined;
   #stdin: WritableStream<Uint8Array> | undefined;
-  #stdout: ReadableStream<Uint8Array> | undefined;
-  #stderr: ReadableStream<Uint8Array> | undefined;
+  #stdout: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
+  #stderr: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
 
   /**
    * Starts a program with its arguments.
@@ -106,12 +106,12 @@ export class Process {
   }
 
   /** Its standard output, if it is piped. */
-  get stdout(): ReadableStream<Uint8Array> {
+  get stdout(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return this.#stdout ??= toWeb(piped(this.#output));
   }
 
   /** Its standard error, if it is piped. */
-  get stderr(): ReadableStream<Uint8Array> {
+  get stderr(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return this.#stderr ??= toWeb(piped(this.#errors));
   }
 
@@ -158,8 +158,8 @@ function piped<T>(stream: T | null | undefined): T {
   return stream;
 }
 
-function toWeb(stream: Readable): ReadableStream<Uint8Array> {
-  return Readable.toWeb(stream) as ReadableStream<Uint8Array>;
+function toWeb(stream: Readable): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return Readable.toWeb(stream) as ReadableStream<Uint8Array<ArrayBuffer>>;
 }
 
 async function collect(
