@@ -14,6 +14,9 @@ import type { Signature } from "./native/port.ts";
  * undefined unless it returns `CS_OK`. Where NULL is not said to be allowed it
  * ends the process, or is `CS_ERR_INVALID_PARAM`.
  *
+ * Connecting is not safe on two threads at once, not even of two Workers: one
+ * connection may be lost. Nor is beginning an iteration.
+ *
  * "Asks the daemon" means: a request and a reply, some 20 µs where all is well,
  * without a time limit. It never returns while the daemon is stopped, and takes
  * up to 2 s to see that the daemon has died.

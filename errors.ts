@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { otherwise, table, unknown } from "./error_table.ts";
 
 /**
  * The result codes of corosync's C libraries (`cs_error_t` in
@@ -59,40 +60,14 @@ export function csErrorName(code: number): CsErrorName {
   return names.get(code) ?? "CS_ERR_LIBRARY";
 }
 
-/** What to do about a code, whichever call returned it. */
-const remedies: Partial<Record<CsErrorName, string>> = {
-  CS_ERR_LIBRARY:
-    "the connection to corosync is broken: see whether the daemon runs (systemctl status corosync)",
-  CS_ERR_TRY_AGAIN: "corosync is busy or forming a new membership: try again",
-  CS_ERR_INVALID_PARAM: "libcpg refuses an argument",
-  CS_ERR_NO_MEMORY: "this process or the daemon is out of memory",
-  CS_ERR_BAD_HANDLE: "the connection is closed: join again",
-  CS_ERR_ACCESS:
-    "the daemon refuses this user: run as root, or allow the user in /etc/corosync/uidgid.d (see corosync.conf(5))",
-  CS_ERR_NOT_EXIST: "this connection has not joined the group, or has left it",
-  CS_ERR_NAME_TOO_LONG: "a group name has at most 128 bytes",
-  CS_ERR_EXIST: "this process has joined the group already",
-  CS_ERR_NO_RESOURCES:
-    "a limit is reached: see the limit of open files (ulimit -n) and the room in /dev/shm",
-  CS_ERR_NOT_SUPPORTED: "the daemon does not offer this call",
-  CS_ERR_INTERRUPT:
-    "the membership changed between the fragments of a message larger than the atomic maximum, which nobody received: send it again",
-  CS_ERR_TOO_BIG: "the message is larger than corosync carries",
-};
-
-/** What a code means when one particular call returns it. */
-const callRemedies: Record<string, Partial<Record<CsErrorName, string>>> = {
-  cpg_model_initialize: {
-    CS_ERR_LIBRARY:
-      "no corosync answers on this machine: start it (systemctl start corosync), and see that this process shares its network namespace",
-    CS_ERR_TRY_AGAIN:
-      "corosync is starting or out of resources for clients: try again",
-  },
-  cpg_join: {
-    CS_ERR_TRY_AGAIN:
-      "this process has left a group of that name a moment ago, and the departure is not agreed yet: try again",
-  },
-};
+/** What the table says about a call's code, or else about the code. */
+function advice(call: string, code: CsErrorName): string {
+  const rows = table.filter((row) =>
+    row.outcome === code && row.calls.includes(call)
+  );
+  return rows.map(({ when, remedy }) => `${when}: ${remedy}`).join("; or ") ||
+    (otherwise[code] ?? unknown);
+}
 
 /** What can have become of a message that could not be sent. */
 export type Delivery = "none" | "unknown";
@@ -135,8 +110,8 @@ export class CpgError extends Error {
    * @param doing What was attempted: `Cannot join group "orders"`.
    * @param call The C function that failed.
    * @param code Its result: a number from C, or a name.
-   * @param options A remedy better than the table's, the error's cause, and
-   * what can have become of a message.
+   * @param options What to do, where that is known better than from the call
+   * and its result, the error's cause, and what can have become of a message.
    */
   constructor(
     doing: string,
@@ -146,8 +121,7 @@ export class CpgError extends Error {
   ) {
     const name = typeof code === "number" ? csErrorName(code) : code;
     const value = typeof code === "number" ? code : CsError[code];
-    const remedy = options.remedy ?? callRemedies[call]?.[name] ??
-      remedies[name] ?? "corosync's log may say more";
+    const remedy = options.remedy ?? advice(call, name);
     super(`${doing}: ${call} says ${name} (${value}): ${remedy}`, {
       cause: options.cause,
     });

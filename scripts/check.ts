@@ -19,6 +19,7 @@ for (
     ["check", "--doc", ...packages],
     ["check", "--doc-only", ...packages, ...documents],
     ["doc", "--lint", ...Object.values(config.exports)],
+    ["run", "-A", "scripts/errors_doc.ts", "--check"],
     // The working tree may be dirty: this is for before a commit, too.
     ["publish", "--dry-run", "--allow-dirty"],
   ]

@@ -4,11 +4,13 @@ import { type Group, type GroupEvent, join, type JoinOptions } from "../mod.ts";
 /** How long anything may take before a test gives up, in milliseconds. */
 const BOUND = 20_000;
 
+/** Each test file counts for itself, in one and the same process. */
+const names = `test-${crypto.randomUUID()}`;
 let groups = 0;
 
 /** A group name that no other test uses. */
 export function freshName(): string {
-  return `test-${Deno.pid}-${groups++}`;
+  return `${names}-${groups++}`;
 }
 
 /** Joins a group of its own. */
@@ -137,17 +139,22 @@ export async function script(
     env?: Record<string, string>;
     /** The program's own arguments. */
     extra?: string[];
+    /** A command that runs the rest of its arguments as one. */
+    command?: string[];
   } = {},
 ): Promise<Outcome> {
   const file = await Deno.makeTempFile({ suffix: ".ts" });
   try {
     const mod = new URL("../mod.ts", import.meta.url).href;
     await Deno.writeTextFile(file, source.replaceAll("@corosync/cpg", mod));
-    return await run(
+    const [command, ...args] = [
+      ...(options.command ?? []),
       Deno.execPath(),
-      [...(options.args ?? ffiOnly), file, ...(options.extra ?? [])],
-      options.env,
-    );
+      ...(options.args ?? ffiOnly),
+      file,
+      ...(options.extra ?? []),
+    ];
+    return await run(command, args, options.env);
   } finally {
     await Deno.remove(file);
   }

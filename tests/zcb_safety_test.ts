@@ -6,6 +6,7 @@ import {
 } from "@std/assert";
 import { CpgError, type ZeroCopyBuffer } from "../mod.ts";
 import { CorosyncNode } from "../testing/mod.ts";
+import { FOLDER, free, withRoom } from "./shm.ts";
 import {
   joinFresh,
   messages,
@@ -15,8 +16,6 @@ import {
   text,
   until,
 } from "./support.ts";
-
-const FOLDER = "/dev/shm";
 
 /** The files of zero-copy buffers that have a name. */
 function files(): string[] {
@@ -35,40 +34,15 @@ function descriptors(): number {
   return [...Deno.readDirSync("/proc/self/fd")].length;
 }
 
-async function df(what: "size" | "used" | "avail"): Promise<number> {
-  const { stdout } = await run("df", ["-B1", `--output=${what}`, FOLDER]);
-  return Number(stdout.split("\n")[1]);
-}
-
-/**
- * Gives /dev/shm, for a while, 64 MiB more than is in use, as much as a
- * container has; says why where that cannot be done.
- */
-async function withLittleRoom(test: () => Promise<void>): Promise<void> {
-  const usual = await df("size");
-  const remount = (size: number) =>
-    run("mount", ["-o", `remount,size=${size}`, FOLDER]);
-  const remounted = await remount(await df("used") + 64 * 2 ** 20);
-  if (remounted.code !== 0) {
-    console.log(`Skipped: ${FOLDER} cannot be resized (${remounted.stderr})`);
-    return;
-  }
-  try {
-    await test();
-  } finally {
-    await remount(usual);
-  }
-}
-
 Deno.test("an allocation larger than /dev/shm is refused with what is free", async () => {
   await using group = await joinFresh();
-  await withLittleRoom(async () => {
+  await withRoom(64e6, async () => {
     const before = files();
     const error = await assertRejects(() => group.alloc(200_000_000), CpgError);
     assertEquals(error.code, "CS_ERR_NO_SPACE");
     assertStringIncludes(
       error.message,
-      `/dev/shm has ${await df("avail")} bytes`,
+      `/dev/shm has ${await free()} bytes`,
     );
     assertEquals(files(), before);
     using fits = await group.alloc(1_000_000);
@@ -79,9 +53,9 @@ Deno.test("an allocation larger than /dev/shm is refused with what is free", asy
 
 Deno.test("a nearly full /dev/shm refuses, and serves again once there is room", async () => {
   await using group = await joinFresh();
-  await withLittleRoom(async () => {
+  await withRoom(64e6, async () => {
     const ballast = `${FOLDER}/ballast-${Deno.pid}`;
-    const size = String(await df("avail") - 1_000_000);
+    const size = String(await free() - 1_000_000);
     await run("fallocate", ["-l", size, ballast]);
     try {
       for (let i = 0; i < 20; i++) {

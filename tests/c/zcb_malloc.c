@@ -9,7 +9,7 @@
 
 int cpg_zcb_alloc(cpg_handle_t handle, size_t size, void **buffer) {
   *buffer = malloc(size);
-  return CS_OK;
+  return *buffer ? CS_OK : CS_ERR_NO_MEMORY;
 }
 
 int cpg_zcb_free(cpg_handle_t handle, void *buffer) {

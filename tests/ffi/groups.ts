@@ -8,6 +8,7 @@ import {
 import { freshName, text, until } from "../support.ts";
 import { Client } from "./client.ts";
 import {
+  beginIteration,
   calls,
   type CallTests,
   iterate,
@@ -112,20 +113,18 @@ export const groups = {
       const group = freshName();
       await using client = new Client();
       await using member = await Client.joined(group);
-      const iteration = new BigUint64Array(1);
-      ok(calls.cpg_iteration_initialize(
+      const iteration = beginIteration(
         client.handle,
         CpgIteration.ONE_GROUP,
         nameAt(group),
-        pin(iteration),
-      ));
+      );
       ok(calls.cpg_leave(member.handle, nameAt(group)));
       await until(
         "the departure",
         () => members(client.handle, group).length === 0,
       );
       const description = new Uint32Array(SIZEOF_CPG_ITERATION_DESCRIPTION / 4);
-      ok(calls.cpg_iteration_next(iteration[0], pin(description)));
+      ok(calls.cpg_iteration_next(iteration, pin(description)));
       assertEquals(description.at(-1), Deno.pid);
     },
   },
@@ -133,17 +132,10 @@ export const groups = {
   cpg_iteration_finalize: {
     async "leaves other iterations of the connection alone"() {
       await using client = await Client.joined(freshName());
-      const begin = () => {
-        const iteration = new BigUint64Array(1);
-        ok(calls.cpg_iteration_initialize(
-          client.handle,
-          CpgIteration.ALL,
-          0n,
-          pin(iteration),
-        ));
-        return iteration[0];
-      };
-      const [one, other] = [begin(), begin()];
+      const [one, other] = [
+        beginIteration(client.handle),
+        beginIteration(client.handle),
+      ];
       ok(calls.cpg_iteration_finalize(one));
       const description = new Uint8Array(SIZEOF_CPG_ITERATION_DESCRIPTION);
       ok(calls.cpg_iteration_next(other, pin(description)));

@@ -1,10 +1,10 @@
 /** What the tests of the calls of libcpg share. */
-import { assertEquals } from "@std/assert";
 import {
   addressOf,
   CPG_MEMBERSHIP_MAX,
   type CpgAddress,
   type CpgCalls,
+  CpgIteration,
   CsError,
   csErrorName,
   openLibcpg,
@@ -61,8 +61,10 @@ export function iovecAt(parts: readonly Uint8Array[]): bigint {
 }
 
 /** Asserts that a call said `CS_OK`. */
-export function ok(result: number, what?: string): void {
-  assertEquals(csErrorName(result), "CS_OK", what);
+export function ok(result: number, what = "The result"): void {
+  if (result !== CsError.CS_OK) {
+    throw new Error(`${what} is ${csErrorName(result)}`);
+  }
 }
 
 /** What one `int` or `unsigned int` that a function tells is. */
@@ -95,23 +97,31 @@ export function members(handle: bigint, group: string): CpgAddress[] {
   return readCpgAddresses(list, 0, count);
 }
 
-/** Goes over groups or members to the end. */
-export function iterate(handle: bigint, type: number, group: bigint) {
+/** The handle of a new iteration. */
+export function beginIteration(
+  handle: bigint,
+  type: number = CpgIteration.ALL,
+  group = 0n,
+): bigint {
   const iteration = new BigUint64Array(1);
   ok(calls.cpg_iteration_initialize(handle, type, group, pin(iteration)));
+  return iteration[0];
+}
+
+/** Goes over groups or members to the end. */
+export function iterate(handle: bigint, type: number, group: bigint) {
+  const iteration = beginIteration(handle, type, group);
   const view = new DataView(new ArrayBuffer(SIZEOF_CPG_ITERATION_DESCRIPTION));
   const found: { group: string; nodeId: number; pid: number }[] = [];
-  let result: number;
-  while (
-    (result = calls.cpg_iteration_next(iteration[0], pin(view))) ===
-      CsError.CS_OK
-  ) {
+  for (;;) {
+    const result = calls.cpg_iteration_next(iteration, pin(view));
+    if (result === CsError.CS_ERR_NO_SECTIONS) break;
+    ok(result);
     const description = readCpgIterationDescription(view, 0);
     const name = new TextDecoder().decode(description.group);
     found.push({ ...description, group: name });
   }
-  assertEquals(csErrorName(result), "CS_ERR_NO_SECTIONS");
-  ok(calls.cpg_iteration_finalize(iteration[0]));
+  ok(calls.cpg_iteration_finalize(iteration));
   return found;
 }
 

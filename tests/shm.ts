@@ -1,0 +1,40 @@
+/** The folder where corosync and its clients share memory. */
+import { run } from "./support.ts";
+
+export const FOLDER = "/dev/shm";
+
+async function bytes(column: "avail" | "size" | "used"): Promise<number> {
+  const { stdout } = await run("df", ["-B1", `--output=${column}`, FOLDER]);
+  return Number(stdout.split("\n")[1]);
+}
+
+/** How many bytes are free there. */
+export function free(): Promise<number> {
+  return bytes("avail");
+}
+
+/**
+ * Leaves only so many bytes free there for a while.
+ *
+ * @returns Why that cannot be done here, if so; the reason is printed, too.
+ */
+export async function withRoom(
+  room: number,
+  test: () => Promise<void>,
+): Promise<string | undefined> {
+  const usual = await bytes("size");
+  const remount = (size: number) =>
+    run("mount", ["-o", `remount,size=${size}`, FOLDER]);
+  const remounted = await remount(await bytes("used") + room);
+  if (remounted.code !== 0) {
+    const why = `${FOLDER} cannot be resized (${remounted.stderr.trim()})`;
+    console.log(`Skipped: ${why}`);
+    return why;
+  }
+  try {
+    await test();
+  } finally {
+    await remount(usual);
+  }
+  return undefined;
+}
