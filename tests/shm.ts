@@ -23,8 +23,17 @@ export async function withRoom(
   test: () => Promise<void>,
 ): Promise<string | undefined> {
   const usual = await bytes("size");
+  // All of it is named, lest mount repeats the owner that it finds, who may
+  // not exist in this user namespace.
   const remount = (size: number) =>
-    run("mount", ["-o", `remount,size=${size}`, FOLDER]);
+    run("mount", [
+      "-t",
+      "tmpfs",
+      "-o",
+      `remount,size=${size}`,
+      "tmpfs",
+      FOLDER,
+    ]);
   const remounted = await remount(await bytes("used") + room);
   if (remounted.code !== 0) {
     const why = `${FOLDER} cannot be resized (${remounted.stderr.trim()})`;
