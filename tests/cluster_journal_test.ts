@@ -1,11 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import {
-  disagreements,
-  faults,
-  judge,
-  lost,
-  parse,
-} from "./cluster/journal.ts";
+import { compare, faults, judge, lost, parse } from "./cluster/journal.ts";
 
 /** Three members join, two of them send, and a new ring forms. */
 const FIRST = `c 1:10 1:10\x20
@@ -56,6 +50,7 @@ Deno.test("journals: members that see the same agree", () => {
     delivered: 12,
     sent: 5,
     lost: 0,
+    withheld: 0,
     problems: [],
   });
 });
@@ -100,30 +95,91 @@ for (
   ] as const
 ) {
   Deno.test(`journals: a disagreement about ${what} is noticed`, () => {
-    assertEquals(disagreements(first, second), []);
-    assertEquals(disagreements(second, first), []);
+    assertEquals(compare(first, second).problems, []);
+    assertEquals(compare(second, first).problems, []);
     const changed = SECOND.replace(from, to);
     assertEquals(changed === SECOND, false);
     const wrong = parse("2:20", changed);
-    assertEquals(disagreements(first, wrong).length, 1, what);
-    assertEquals(disagreements(wrong, first).length, 1, what);
+    assertEquals(compare(first, wrong).problems.length, 1, what);
+    assertEquals(compare(wrong, first).problems.length, 1, what);
   });
 }
 
 Deno.test("journals: who is torn apart has at least the same order", () => {
-  assertEquals(disagreements(first, third), []);
+  assertEquals(compare(first, third).problems, []);
   const swapped = THIRD.replace(
     "m 2:20 0 60\nm 1:10 1 70",
     "m 1:10 1 70\nm 2:20 0 60",
   );
-  assertEquals(disagreements(first, parse("3:30", swapped)).length, 1);
+  assertEquals(compare(first, parse("3:30", swapped)).problems.length, 1);
+});
+
+/** The third comes back. */
+const MERGED = "c 1:10,2:20,3:30 3:30 \ng 1:12 1,2,3\n";
+const RETURN = `c 1:10,2:20,3:30 1:10,2:20 \ng 1:12 1,2,3\n`;
+const REST = "m 3:30 7 50\nm 1:10 2 50\nm 3:30 8 50\n";
+
+Deno.test("journals: what was sent before a merge may be withheld", () => {
+  const here = parse("1:10", FIRST + MERGED + REST);
+  assertEquals(compare(here, parse("3:30", THIRD + RETURN + REST)), {
+    problems: [],
+    withheld: [],
+  });
+  const more = parse("3:30", THIRD + RETURN + "m 3:30 6 50\n" + REST);
+  assertEquals(compare(here, more), {
+    problems: [],
+    withheld: ["message 3:30 6 50"],
+  });
+  const newcomer = parse(
+    "3:31",
+    `c 1:10,2:20,3:31 3:31 \ng 1:12 1,2,3\n${
+      REST.replace(/^.*1:10.*\n/m, "")
+    }m 1:10 3 50\n`,
+  );
+  const host = FIRST + "g 1:12 1,2,3\nc 1:10,2:20,3:31 3:31 \n" + REST +
+    "m 1:10 3 50\n";
+  assertEquals(compare(parse("1:10", host), newcomer), {
+    problems: [],
+    withheld: ["message 1:10 2 50"],
+  });
+  // Nothing is, once something has come.
+  const after = (journal: string) => `${journal}m 1:10 3 50\n`;
+  const hole = FIRST + MERGED + REST.replace("m 3:30 8 50\n", "");
+  assertEquals(
+    compare(
+      parse("1:10", after(hole)),
+      parse("3:30", after(THIRD + RETURN + REST)),
+    ).problems.length,
+    1,
+  );
+  // Nor from those who have been on the same side.
+  const same = parse("2:20", SECOND + MERGED + "m 1:10 1 50\n" + REST);
+  assertEquals(compare(here, same).problems.length, 1);
+});
+
+Deno.test("journals: a node that is gone only between two rings has just come", () => {
+  // Joining while the ring forms, it is told of it before and after.
+  const back = parse(
+    "3:30",
+    "m 3:30 1 5\nd CS_ERR_LIBRARY\ng 1:8 1,2,3\nr 1:10,3:30\ng 1:8 1,2,3\nm 1:10 9 50\n",
+  );
+  const there = (loss: string) =>
+    parse(
+      "1:10",
+      `g 1:4 1,2,3\n${loss}g 1:8 1,2,3\nc 1:10,3:30 3:30 \nm 1:10 8 50\nm 1:10 9 50\n`,
+    );
+  assertEquals(compare(back, there("c 1:10  3:30:node-down\n")), {
+    problems: [],
+    withheld: ["message 1:10 8 50"],
+  });
+  assertEquals(compare(back, there("")).problems.length, 1);
 });
 
 Deno.test("journals: who has not met cannot disagree", () => {
   const [early, late] = [["1:10", "0"], ["1:11", "7"]].map(([writer, number]) =>
     parse(writer, `c ${writer} ${writer} \ng 1:4 1\nm ${writer} ${number} 5\n`)
   );
-  assertEquals(disagreements(early, late), []);
+  assertEquals(compare(early, late).problems, []);
 });
 
 Deno.test("journals: whoever was away may go on with any later number", () => {

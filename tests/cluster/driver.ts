@@ -124,6 +124,15 @@ export class Member {
     }, bound);
   }
 
+  /** Waits until it has joined again, if it has lost its daemon. */
+  async isBack(bound?: number): Promise<void> {
+    await this.writes(
+      "its return",
+      (text) => text.lastIndexOf("\nr ") >= text.lastIndexOf("\nd "),
+      bound,
+    );
+  }
+
   /** Waits for its end, and returns its exit status. */
   async end(): Promise<number> {
     const { code } = await within(`${this.#name} to end`, this.#process.status);
@@ -157,30 +166,42 @@ export async function sendFromAll(
   await Promise.all(members.map((member) => member.ask(order, "sent", bound)));
 }
 
+/** How long a message may be on its way, in milliseconds, until it is lost. */
+const PATIENCE = 2_000;
+
 /**
  * Stops the members' sending, and waits until everyone has received what any of
  * them has sent.
  */
 export async function rest(
   members: readonly Member[],
-  bound?: number,
+  bound = 20_000,
 ): Promise<void> {
   await Promise.all(
     members.map((member) => member.ask("stop", "sent", bound)),
   );
-  // One more, which is there only when all before it are.
-  const counts = await Promise.all(
-    members.map((member) => member.ask("send 1 1 0", "sent", bound)),
-  );
-  const last = members.map(({ name }, index) =>
-    `\nm ${name} ${Number(counts[index]) - 1} `
-  );
-  for (const member of members) {
-    await member.writes(
-      "all that was sent",
-      (text) => last.every((line) => text.includes(line)),
-      bound,
+  const end = Date.now() + bound;
+  for (;;) {
+    // One more, which is there only when all before it are.
+    const counts = await Promise.all(
+      members.map((member) => member.ask("send 1 1 0", "sent", bound)),
     );
+    const last = members.map(({ name }, index) =>
+      `\nm ${name} ${Number(counts[index]) - 1} `
+    );
+    try {
+      for (const member of members) {
+        await member.writes(
+          "all that was sent",
+          (text) => last.every((line) => text.includes(line)),
+          PATIENCE,
+        );
+      }
+      return;
+    } catch (error) {
+      // A node that has just come may not get the first message.
+      if (Date.now() > end) throw error;
+    }
   }
 }
 

@@ -100,6 +100,10 @@ export function lost({ writer, events, sent }: Journal): number[] {
 interface Segment {
   /** The ring. */
   readonly ring: string;
+  /** Its nodes. */
+  readonly nodes: readonly string[];
+  /** The one before it; none if the member has joined in this one. */
+  readonly previous?: Segment;
   /** The one after it; none if the journal ends, or the daemon was lost. */
   next?: string;
   /** If the member joined in this ring, the first is its arrival. */
@@ -111,13 +115,18 @@ function segments({ events }: Journal): Segment[] {
   let current: Segment | undefined;
   let arrival: Entry[] = []; // comes before the ring that it belongs to
   for (const entry of events) {
-    const [kind, ring] = entry;
+    const [kind, ring, nodes] = entry;
     if (kind === "g") {
-      if (current) current.next = ring;
-      all.push(current = { ring, entries: arrival });
+      // Who joins while a ring forms is told of it, and as who joins again.
+      if (current?.ring === ring) continue;
+      const previous: Segment | undefined = current;
+      if (previous) previous.next = ring;
+      current = { ring, nodes: list(nodes), previous, entries: arrival };
+      all.push(current);
       arrival = [];
     } else if (kind === "d") {
       current = undefined;
+      arrival = [];
     } else if (!current) {
       arrival.push(entry);
     } else {
@@ -127,9 +136,13 @@ function segments({ events }: Journal): Segment[] {
   return all;
 }
 
-/** Whether a member was taken for gone with its node. */
-function isLost(member: string, { entries }: Segment): boolean {
-  return entries.some((entry) => leavers(entry, "node-down").includes(member));
+/** The nodes that were taken for gone on the way to the next ring. */
+function lostNodes({ entries }: Segment): string[] {
+  return entries.flatMap((entry) => leavers(entry, ":node-down").map(nodeOf));
+}
+
+function nodeOf(member: string): string {
+  return member.split(":")[0];
 }
 
 /** Where a member's arrival is in what another saw, or −1. */
@@ -152,14 +165,66 @@ function seen({ entries }: Segment, from: number): string[] {
   );
 }
 
+/** A message from whoever, with that number. */
+const MESSAGE = /^message (\S+) (\d+)/;
+
+/** Whether a node was in a ring, and has stayed until the next one. */
+function hasStayed(node: string, ring: Segment): boolean {
+  return ring.nodes.includes(node) && !lostNodes(ring).includes(node);
+}
+
+/** Whether two nodes have come into a ring from the same one. */
+function haveComeTogether(
+  [node, otherNode]: readonly [string, string],
+  [before, otherBefore]: readonly [Segment?, Segment?],
+): boolean {
+  if (before && otherBefore && before.ring !== otherBefore.ring) return false;
+  return (!before || hasStayed(otherNode, before)) &&
+    (!otherBefore || hasStayed(node, otherBefore));
+}
+
 /**
- * Where two journals contradict each other. Who is in a ring together sees the
- * same messages, and membership changes at the same places between them; who
- * goes to the next ring together has seen all of that. Who is torn apart still
- * has the same order for what both have seen.
+ * Splits what one member saw into what another one saw as well, and what was
+ * withheld from that one because its node has just come: corosync cannot put
+ * together a message whose first part was sent before, and throws away what
+ * follows on it as well, until the sending node has nothing to send for once.
  */
-export function disagreements(one: Journal, other: Journal): string[] {
-  const found: string[] = [];
+function withoutWithheld(
+  events: readonly string[],
+  others: readonly string[],
+): { shared: string[]; withheld: string[] } {
+  const first = new Map<string, number>();
+  for (const event of others) {
+    const [, sender, number] = MESSAGE.exec(event) ?? [];
+    if (sender && !first.has(sender)) first.set(sender, Number(number));
+  }
+  const isWithheld = (event: string) => {
+    const [, sender, number] = MESSAGE.exec(event) ?? [];
+    return sender && Number(number) < (first.get(sender) ?? Infinity);
+  };
+  return {
+    shared: events.filter((event) => !isWithheld(event)),
+    withheld: events.filter(isWithheld),
+  };
+}
+
+/** What a comparison of two journals has found. */
+export interface Comparison {
+  /** Where they contradict each other. */
+  readonly problems: string[];
+  /** Messages that one of them was not given, since its node had just come. */
+  readonly withheld: string[];
+}
+
+/**
+ * Compares two journals. Who is in a ring together sees the same messages, and
+ * membership changes at the same places between them; who goes to the next ring
+ * together has seen all of that. Who is torn apart still has the same order for
+ * what both have seen.
+ */
+export function compare(one: Journal, other: Journal): Comparison {
+  const problems: string[] = [];
+  const withheld: string[] = [];
   const others = segments(other);
   for (const mine of segments(one)) {
     const theirs = others.find(({ ring }) => ring === mine.ring);
@@ -172,14 +237,19 @@ export function disagreements(one: Journal, other: Journal): string[] {
     ) continue; // They have not met.
     let a = seen(mine, fromMine);
     let b = seen(theirs, fromTheirs);
-    const apart = isLost(other.writer, mine) || isLost(one.writer, theirs) ||
+    const nodes = [nodeOf(one.writer), nodeOf(other.writer)] as const;
+    if (!haveComeTogether(nodes, [mine.previous, theirs.previous])) {
+      const [inA, inB] = [withoutWithheld(a, b), withoutWithheld(b, a)];
+      [a, b] = [inA.shared, inB.shared];
+      withheld.push(...inA.withheld, ...inB.withheld);
+    }
+    const apart = lostNodes(mine).includes(nodes[1]) ||
+      lostNodes(theirs).includes(nodes[0]) ||
       (mine.next !== theirs.next && mine.next && theirs.next);
     if (apart) {
       const [inA, inB] = [new Set(a), new Set(b)];
-      [a, b] = [
-        a.filter((event) => inB.has(event)),
-        b.filter((event) => inA.has(event)),
-      ];
+      a = a.filter((event) => inB.has(event));
+      b = b.filter((event) => inA.has(event));
     }
     const together = !apart && mine.next && mine.next === theirs.next;
     const length = together
@@ -187,14 +257,14 @@ export function disagreements(one: Journal, other: Journal): string[] {
       : Math.min(a.length, b.length);
     for (let i = 0; i < length; i++) {
       if (a[i] === b[i]) continue;
-      found.push(
+      problems.push(
         `In ring ${mine.ring}, event ${i}: ${one.writer} saw ` +
           `${a[i] ?? "nothing"}, ${other.writer} ${b[i] ?? "nothing"}`,
       );
       break;
     }
   }
-  return found;
+  return { problems, withheld };
 }
 
 /** What journals of one group come to. */
@@ -205,16 +275,23 @@ export interface Verdict {
   readonly sent: number;
   /** How many of these did not come back to their senders. */
   readonly lost: number;
+  /** How many messages were withheld from nodes that had just come. */
+  readonly withheld: number;
   /** Everything that breaks a promise. */
   readonly problems: string[];
 }
 
 /** Judges all journals of one group. */
 export function judge(journals: readonly Journal[]): Verdict {
-  const problems = journals.flatMap((one, index) => [
-    ...faults(one),
-    ...journals.slice(index + 1).flatMap((other) => disagreements(one, other)),
-  ]);
+  const problems = journals.flatMap(faults);
+  const withheld = new Set<string>();
+  for (const [index, one] of journals.entries()) {
+    for (const other of journals.slice(index + 1)) {
+      const comparison = compare(one, other);
+      problems.push(...comparison.problems);
+      for (const message of comparison.withheld) withheld.add(message);
+    }
+  }
   let [delivered, sent, missing] = [0, 0, 0];
   for (const journal of journals) {
     delivered += journal.events.filter(([kind]) => kind === "m").length;
@@ -230,5 +307,5 @@ export function judge(journals: readonly Journal[]): Verdict {
       problems.push(`${journal.writer}: ${numbers.length} never came back`);
     }
   }
-  return { delivered, sent, lost: missing, problems };
+  return { delivered, sent, lost: missing, withheld: withheld.size, problems };
 }
