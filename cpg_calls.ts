@@ -17,7 +17,7 @@ import type { Signature } from "./native/port.ts";
  * Connecting is not safe on two threads at once, not even of two Workers: one
  * connection may be lost. Nor is beginning an iteration.
  *
- * "Asks the daemon" means: a request and a reply, some 20 µs where all is well,
+ * "Asks the daemon" means: a request and a reply, some 15 µs where all is well,
  * without a time limit. It never returns while the daemon is stopped, and takes
  * up to 2 s to see that the daemon has died.
  */
@@ -151,7 +151,7 @@ export interface CpgCalls {
    *
    * Up to the atomic size it is copied into memory shared with the daemon, and
    * the call returns at once; the daemon drops it if the handle has not joined.
-   * While the daemon is stopped some 270 such calls succeed, and the next one
+   * While the daemon is stopped some 280 such calls succeed, and the next one
    * spins without end: look by `poll` for room (POLLOUT) first. A larger
    * message goes in fragments, each of which asks the daemon, and is retried
    * for up to a second with a line on standard error for each try.

@@ -182,7 +182,7 @@ export const singleRows: readonly Row[] = [
     calls: ["cpg_mcast_joined"],
     outcome: "never returns",
     when:
-      "corosync is stopped, and some 270 messages have been sent since, or this one goes in fragments",
+      "corosync is stopped, and some 280 messages have been sent since, or this one goes in fragments",
     remedy: "poll the descriptor for POLLOUT before",
   },
   {

@@ -37,7 +37,9 @@
  *
  * const { calls, async } = openLibcpg();
  * function check(call: string, result: number) {
- *   if (result !== CsError.CS_OK) throw new CpgError("Oh", call, result);
+ *   if (result !== CsError.CS_OK) {
+ *     throw new CpgError("Cannot listen", call, result);
+ *   }
  * }
  *
  * const confchg = confchgCallback((_handle, _group, _members, count) =>
