@@ -115,7 +115,6 @@ typedef struct {
 int cpg_model_initialize(cpg_handle_t *, cpg_model_t model,
                          cpg_model_v1_data_t *, void *context);
 int cpg_initialize(cpg_handle_t *, cpg_callbacks_t *);
-int cpg_model_initialize(cpg_handle_t *, cpg_model_t, void *data, void *context);
 int cpg_finalize(cpg_handle_t);
 int cpg_local_get(cpg_handle_t, unsigned int *);
 int cpg_fd_get(cpg_handle_t, int *);

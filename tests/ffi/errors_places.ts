@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { CsError, openLibcpg } from "../../ffi.ts";
 import { openLibcpg as loadLibcpg } from "../../libcpg.ts";
+import type { Connection } from "../../connection.ts";
 import { freeMap, serverAddress } from "../../zcb_memory.ts";
 import { library, program, testWithC, variant } from "../c.ts";
 import { crowd } from "../crowd.ts";
@@ -161,7 +162,13 @@ provoke("zero copy of other versions", [
   const mapped = openLibcpg(unmapped.path).calls.cpg_zcb_alloc!;
   saw("cpg_zcb_alloc", mapped(client.handle, 100n, pin(buffer)));
   assertEquals(serverAddress(buffer[0]), 0n);
-  await freeMap(loadLibcpg(), client.handle, buffer[0], 100, false);
+  // As much of a connection as freeing it takes.
+  const connection = {
+    libcpg: loadLibcpg(),
+    handle: client.handle,
+    exclusive: (task: () => Promise<unknown>) => task(),
+  } as unknown as Connection;
+  await freeMap(connection, buffer[0], 100, false);
 }, testWithC);
 
 /** Runs a program that is to end by a signal. */
