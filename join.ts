@@ -16,7 +16,8 @@ const DEFAULT_HIGH_WATER_MARK = 2 ** 20;
  * membership change of the stream lists this process, and every message from
  * there on follows.
  *
- * Waits for as long as corosync says to try again; the signal bounds it.
+ * Waits for as long as the group's last departure of this process is not agreed
+ * yet, or corosync is busy; the signal bounds it.
  *
  * @param name The group's name: 1 to 128 bytes, as text in UTF-8. Its length
  * is part of it: `"orders"` and `"orders\0"`, as Pacemaker's kin write it, are
@@ -25,7 +26,8 @@ const DEFAULT_HIGH_WATER_MARK = 2 ** 20;
  * @throws {RangeError} If the name is empty or too long, or the high-water
  * mark is not a positive number.
  * @throws {CpgError} `CS_ERR_LIBRARY` without libcpg or without a daemon,
- * `CS_ERR_ACCESS` if the daemon refuses this user, `CS_ERR_EXIST` if this
+ * `CS_ERR_TRY_AGAIN` while the daemon is starting, `CS_ERR_ACCESS` if it
+ * refuses this user, `CS_ERR_EXIST` if this
  * process has joined the group already.
  *
  * @example Say hello to everyone, and listen

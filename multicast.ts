@@ -146,8 +146,9 @@ export function buffer(
   const { libcpg, handle, maxAtomicSize } = connection;
   const address = allocation.address + BigInt(offset);
   // libcpg finds the daemon's address of the memory right before the message.
-  // From some 1,048,350 bytes on it takes a message that is never delivered;
-  // up to the atomic size all is well.
+  // From 1,048,393 bytes on it takes a message that nobody gets, and that
+  // leaves every connection of the group deaf; up to the atomic size all is
+  // well.
   if (allocation.zeroCopy && offset === 0 && length <= maxAtomicSize) {
     const call = "cpg_zcb_mcast_joined";
     return {
