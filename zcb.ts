@@ -15,13 +15,15 @@ import {
   freeMap,
   HEADER,
   isMap,
+  LARGEST_MAP,
+  mapSizeOf,
   removeLeftover,
   serverAddress,
   unmapContent,
 } from "./zcb_memory.ts";
 
-/** The largest buffer, in bytes: libcpg keeps the map's size in an int. */
-export const MAX_BUFFER_SIZE = 2 ** 31 - 1 - HEADER;
+/** The largest buffer, in bytes. */
+export const MAX_BUFFER_SIZE = LARGEST_MAP - HEADER;
 
 /**
  * The most buffers that a thread may hold. Each is a map in the daemon, too,
@@ -254,7 +256,8 @@ export async function allocate(
   const attempt = async (memory: NativeMemory) => {
     checkHeld(doing);
     checkRoom(libcpg, size, doing);
-    const result = await alloc(handle, BigInt(size), memory.address);
+    const whole = BigInt(mapSizeOf(size) - HEADER);
+    const result = await alloc(handle, whole, memory.address);
     if (result === CsError.CS_OK) {
       const address = memory.view.getBigUint64(0, true);
       allocation = new Allocation(connection, address, size, outstanding);

@@ -21,6 +21,8 @@ import { hasDescriptors } from "./poller.ts";
  * message.
  */
 export const HEADER = 56;
+/** libcpg keeps the map's size in an int. */
+export const LARGEST_MAP = 2 ** 31 - 1;
 const HEADER_MAP_SIZE = 0;
 const HEADER_SERVER_ADDRESS = 8;
 
@@ -49,13 +51,23 @@ function headerOf(content: bigint): DataView {
 }
 
 /**
+ * The size of the map for a buffer, in whole pages. libcpg fills only these
+ * with zeros: what lies in a part of a page would find no memory if `/dev/shm`
+ * were full when it is first touched, here or by the daemon, which ends either.
+ */
+export function mapSizeOf(size: number): number {
+  const pages = Math.ceil((size + HEADER) / PAGE);
+  return Math.min(pages * PAGE, LARGEST_MAP);
+}
+
+/**
  * Throws if `cpg_zcb_alloc` would end the process with a failed assertion,
  * which it does wherever it cannot make, fill or map its file. Between this
  * look and the call another process can take what was free.
  */
 export function checkRoom(libcpg: Libcpg, size: number, doing: string): void {
   const { calls } = libcpg;
-  const mapSize = size + HEADER;
+  const mapSize = mapSizeOf(size);
   const refuse = (
     code: "CS_ERR_NO_SPACE" | "CS_ERR_NO_RESOURCES" | "CS_ERR_NO_MEMORY",
     remedy: string,
@@ -67,7 +79,7 @@ export function checkRoom(libcpg: Libcpg, size: number, doing: string): void {
   if (!room) {
     return refuse("CS_ERR_NO_SPACE", `there is no ${FOLDER}: mount a tmpfs`);
   }
-  if (room.free < mapSize + PAGE) {
+  if (room.free < mapSize) {
     refuse(
       "CS_ERR_NO_SPACE",
       `${FOLDER} has ${room.free} bytes free: free other buffers, or make it larger (mount -o remount,size=…, docker --shm-size)`,
@@ -108,7 +120,7 @@ export async function freeMap(
   keep: boolean,
 ): Promise<void> {
   const { libcpg, handle } = connection;
-  const mapSize = size + HEADER;
+  const mapSize = mapSizeOf(size);
   const start = content - BigInt(HEADER);
   // When no call is using it any more.
   const unmap = (map: bigint) =>
@@ -158,7 +170,7 @@ export function unmapContent(
  * cannot be told apart, and both are left alone.
  */
 export function removeLeftover(libcpg: Libcpg, size: number): void {
-  const length = Math.ceil((size + HEADER) / PAGE) * PAGE;
+  const length = mapSizeOf(size);
   const leftovers = maps(libcpg).filter(({ start, end }) =>
     Number(end - start) === length &&
     headerOf(start + BigInt(HEADER)).getInt32(HEADER_MAP_SIZE, true) === 0

@@ -14,6 +14,8 @@ for (
       "shm",
       [
         "send: ok",
+        "unwritten: ok",
+        "written: ok",
         "join: CS_ERR_NO_SPACE",
         "alloc: CS_ERR_NO_SPACE",
         ...RECOVERED,

@@ -75,10 +75,17 @@ async function all(...names: string[]) {
 
 if (limit === "shm") {
   const ballast = "/dev/shm/ballast";
+  using unwritten = await group.alloc(5_000);
+  using written = await group.alloc(5_000);
+  attempts.unwritten = () => group.sendAndConfirm(unwritten);
+  attempts.written = () => {
+    written.bytes.fill(1);
+    return group.sendAndConfirm(written);
+  };
   run("mount", "-o", "remount,size=100m", "/dev/shm");
   const free = run("df", "-B1", "--output=avail", "/dev/shm").split("\n")[1];
   run("fallocate", "-l", free, ballast);
-  await all("send", "join", "alloc");
+  await all("send", "unwritten", "written", "join", "alloc");
   Deno.removeSync(ballast);
   await all("send", "join", "alloc");
 } else if (limit === "descriptors") {
