@@ -99,7 +99,10 @@ static int send_one(cpg_handle_t handle) {
   static char own[LARGEST];
   void *memory = own;
   if (shared) {
-    int result = cpg_zcb_alloc(handle, length, &memory);
+    /* In whole pages with its header: corosync gives no memory to a part of
+     * one, and dies of it when /dev/shm is full. */
+    size_t whole = ((length + 56 + 4095) & ~(size_t)4095) - 56;
+    int result = cpg_zcb_alloc(handle, whole, &memory);
     if (result == CS_ERR_TRY_AGAIN) return 0;
     check("cpg_zcb_alloc", result);
   }

@@ -6,6 +6,9 @@ import type { Member } from "./driver.ts";
 /** What there is to break. */
 export interface Target {
   readonly cluster: Cluster;
+  /** All members, and the order that has them send. */
+  readonly members: readonly Member[];
+  readonly load: string;
   /** Members that may be killed. */
   readonly mortals: readonly Member[];
 }
@@ -99,10 +102,13 @@ export const FAULTS: Record<string, (target: Target) => Promise<unknown>> = {
     }
   },
   "members that come and go": churn,
-  "a full /dev/shm": async ({ cluster }) => {
+  "a full /dev/shm": async ({ cluster, members, load }) => {
+    // What finds room when it looks, and none a moment later, aborts.
+    for (const member of members) await member.ask("stop", "sent");
     const node = oneOf(cluster.nodes);
     const free = "$(df -B1 --output=avail /dev/shm | tail -n 1)";
     await shell(node, `fallocate -l ${free} /dev/shm/ballast`);
+    for (const member of members) await member.tell(load);
     await wait(between(1_000, 3_000));
     await shell(node, "rm /dev/shm/ballast");
   },

@@ -102,10 +102,14 @@ let first: Record<string, Holdings> | undefined;
 /** Breaks something and mends it, brings all to rest, and judges. */
 async function round(name: string): Promise<Verdict> {
   const members = [...lasting, ...living];
-  for (const member of members) {
-    if (!member.ended) await member.tell(LOAD);
-  }
-  await FAULTS[name]({ cluster, mortals: living });
+  const running = members.filter((member) => !member.ended);
+  for (const member of running) await member.tell(LOAD);
+  await FAULTS[name]({
+    cluster,
+    members: running,
+    load: LOAD,
+    mortals: living,
+  });
   for (const node of cluster.nodes) {
     if (!node.running) throw new Error(`The daemon on node ${node.id} died`);
   }
