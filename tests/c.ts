@@ -1,7 +1,9 @@
 /** Building the tests' C programs and libraries. */
+import { basename } from "node:path";
 import { run } from "./support.ts";
 
-const hasCompiler = await (async () => {
+/** Whether there is a C compiler. */
+export const hasCompiler = await (async () => {
   try {
     return (await run("cc", ["--version"])).code === 0;
   } catch {
@@ -31,10 +33,10 @@ export interface Built extends AsyncDisposable {
   readonly folder: string;
 }
 
-/** Compiles a file of `tests/c`. */
+/** Compiles a file, whose name is relative to `tests/c`. */
 async function build(source: string, args: string[]): Promise<Built> {
   const folder = await Deno.makeTempDir();
-  const path = `${folder}/${source.replace(/\.c$/, "")}`;
+  const path = `${folder}/${basename(source, ".c")}`;
   const file = new URL(`c/${source}`, import.meta.url).pathname;
   const all = ["-O2", "-Wall", "-o", path, file, ...args];
   const { code, stderr } = await run("cc", all);
