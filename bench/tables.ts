@@ -13,9 +13,6 @@ import {
   rows,
 } from "./results.ts";
 
-/** How late a timer may be, in milliseconds. */
-const LATEST = 20;
-
 /** The results without the single runs. */
 export function summary(results: Results): unknown {
   return {
