@@ -34,9 +34,10 @@ export class Confirmations {
   wait(place: number): Promise<void> {
     const count = this.#base + place;
     if (count <= this.#processed) return Promise.resolve();
-    return new Promise((resolve, reject) =>
-      this.#waiters.push({ count, resolve, reject })
-    );
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ count, resolve, reject });
+      this.#waiters.sort((a, b) => a.count - b.count);
+    });
   }
 
   /** An event goes into the inbox. */

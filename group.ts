@@ -35,7 +35,7 @@ export let openGroup: (
  *
  * It is an async iterable of what happens in the group: messages, membership
  * changes and ring changes, in the order in which every member sees them. One
- * reader at a time. Whoever stops reading slows down the cluster's senders.
+ * reader at a time. What is not read is kept by the daemon, in its memory.
  *
  * After {@linkcode leave} or {@linkcode close} every method throws the same
  * CpgError with the code `CS_ERR_BAD_HANDLE`, and what was pending rejects. So
@@ -159,9 +159,15 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
     data: Uint8Array | readonly Uint8Array[] | ZeroCopyBuffer,
     options: SendBufferOptions = {},
   ): Promise<void> {
-    const place = await this.#send(data, options);
-    const { signal } = options;
-    await abortable(this.#confirmations.wait(place), undefined, signal);
+    const { place, ending } = await this.#send(data, options);
+    if (ending.ended) {
+      throw new CpgError(this.#doing, "cpg_dispatch", "CS_ERR_BAD_HANDLE", {
+        remedy: "the connection ended; the message may or may not be delivered",
+        delivery: "unknown",
+      });
+    }
+    const confirmed = this.#confirmations.wait(place);
+    await abortable(confirmed, undefined, options.signal);
   }
 
   /**
@@ -305,7 +311,7 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
   async #send(
     data: Uint8Array | readonly Uint8Array[] | ZeroCopyBuffer,
     options: SendBufferOptions,
-  ): Promise<number> {
+  ): Promise<{ place: number; ending: Ending }> {
     this.#checkOpen();
     const { signal } = options;
     signal?.throwIfAborted();
@@ -313,8 +319,10 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
     const { connection, outbox } = session;
     if (!(data instanceof ZeroCopyBuffer)) {
       const send = multicast.message(connection, this.#doing, data);
-      if (outbox.trySend(send)) return outbox.taken;
-      return await abortable(outbox.send(send, signal), undefined, signal);
+      const place = outbox.trySend(send)
+        ? outbox.taken
+        : await abortable(outbox.send(send, signal), undefined, signal);
+      return { place, ending: connection.ending };
     }
     const allocation = allocationOf(data);
     const sending = outbox.send(
@@ -322,7 +330,8 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
       signal,
     );
     allocation.during(sending);
-    return await abortable(sending, undefined, signal);
+    const place = await abortable(sending, undefined, signal);
+    return { place, ending: connection.ending };
   }
 
   async #leave(): Promise<void> {

@@ -27,13 +27,11 @@ export function message(
   doing: string,
   data: Uint8Array | readonly Uint8Array[],
 ): Send {
-  const parts: readonly Uint8Array[] = data instanceof Uint8Array
-    ? [data]
-    : data;
-  if (
-    !Array.isArray(parts) ||
-    !parts.every((part) => part instanceof Uint8Array)
-  ) {
+  // A copy of the list: what is added to it later is not checked.
+  const parts: readonly Uint8Array[] = Array.isArray(data)
+    ? [...data]
+    : [data as Uint8Array];
+  if (!parts.every((part) => part instanceof Uint8Array)) {
     throw new TypeError(
       `${doing}: a message is a Uint8Array, an array of them, or a buffer from alloc`,
     );
@@ -65,16 +63,10 @@ function onePiece(
     call,
     immediate: true,
     attempt({ address, view }) {
-      let length = 0;
-      parts.forEach((part, i) => {
-        writeIovec(view, i * SIZEOF_IOVEC, addressOf(part), part.length);
-        length += part.length;
-      });
-      if (length !== size) {
-        throw new TypeError(
-          `${doing}: the bytes were transferred away before they were sent`,
-        );
-      }
+      checkLength(doing, parts, size);
+      parts.forEach((part, i) =>
+        writeIovec(view, i * SIZEOF_IOVEC, addressOf(part), part.length)
+      );
       return libcpg.calls[call](
         handle,
         CpgGuarantee.AGREED,
@@ -99,6 +91,7 @@ function fragments(
     async attempt(memory) {
       const content = new NativeMemory(libcpg, size);
       try {
+        checkLength(doing, parts, size);
         content.bytes.set(joined(parts, size));
         return await fromMemory(
           libcpg.async[call],
@@ -112,6 +105,20 @@ function fragments(
       }
     },
   };
+}
+
+/** Throws if the bytes are not there any more as they were. */
+function checkLength(
+  doing: string,
+  parts: readonly Uint8Array[],
+  size: number,
+): void {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  if (length !== size) {
+    throw new TypeError(
+      `${doing}: the bytes were transferred away or resized before they were sent`,
+    );
+  }
 }
 
 function joined(parts: readonly Uint8Array[], size: number): Uint8Array {

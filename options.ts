@@ -17,7 +17,8 @@ export interface JoinOptions {
   library?: string;
   /**
    * How much may wait to be read, in bytes of messages plus 64 an event,
-   * before dispatching pauses; corosync then slows the senders. Default 1 MiB.
+   * before dispatching pauses; the daemon then keeps what follows, without a
+   * limit of its own. Default 1 MiB.
    */
   highWaterMark?: number;
   /**

@@ -91,16 +91,19 @@ export class Session {
         signal,
       );
       const early = Promise.withResolvers<never>();
+      let lostEarly: CpgError | undefined;
       session = new Session(
         options,
         connection,
         dispatcher,
         self,
         sink,
-        early.reject,
+        (error) => early.reject(lostEarly = error),
       );
       const arrival = Promise.race([session.receiver.arrival, early.promise]);
       await abortable(arrival, connection.ending, signal);
+      // The daemon may have died right behind the arrival.
+      if (lostEarly) throw lostEarly;
       session.#lost = lost;
       return session;
     } catch (error) {

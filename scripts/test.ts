@@ -12,8 +12,17 @@ import { closingLine } from "./summary.ts";
 /** How much of the end of the output is kept for the summary. */
 const TAIL = 65_536;
 
+/**
+ * What breaks whole clusters, and takes minutes for it: run by `deno task
+ * test:cluster`, or by name.
+ */
+const CLUSTER = ["conformance", "faults", "limits"]
+  .map((name) => `tests/cluster_${name}_test.ts`);
+
+const named = Deno.args.some((arg) => arg.endsWith(".ts"));
 const options = [
   "--doc",
+  ...named ? [] : [`--ignore=${CLUSTER.join()}`],
   "--preload=tests/preload.ts",
   ...await packageOptions(),
 ];
