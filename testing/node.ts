@@ -185,8 +185,9 @@ export class CorosyncNode {
   /** Asks the daemon what it knows; undefined if it does not answer. */
   async view(): Promise<View | undefined> {
     const { cmapctl, cpgtool } = this.#settings.corosync;
-    const script = 'timeout -s KILL 2 "$0" runtime.members && echo && ' +
-      'exec timeout -s KILL 2 "$1" -d " "';
+    // A busy daemon takes its time, and a frozen one never answers.
+    const script = 'timeout -s KILL 10 "$0" runtime.members && echo && ' +
+      'exec timeout -s KILL 10 "$1" -d " "';
     const output = await this.#place
       .run(["sh", "-c", script, cmapctl, cpgtool], this.#env())
       .catch(() => undefined);

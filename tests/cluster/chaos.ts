@@ -41,7 +41,7 @@ async function churn({ cluster }: Target): Promise<void> {
   const options = ["--quiet", "--no-config", "-A"];
   await Promise.all(cluster.nodes.map((node) =>
     node.spawn(
-      [Deno.execPath(), "run", ...options, program, "soak", "8", "4"],
+      [Deno.execPath(), "run", ...options, program, "soak", "8", "2"],
       { stdout: "null" },
     ).status
   ));
