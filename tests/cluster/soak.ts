@@ -60,17 +60,14 @@ async function census(members: Member[]): Promise<Record<string, Holdings>> {
   return found;
 }
 
-function printGrowth(
-  first: Record<string, Holdings>,
-  last: Record<string, Holdings>,
-): void {
-  console.log("\n| | at first | at last |\n| --- | ---: | ---: |");
-  for (const [who, holdings] of Object.entries(first)) {
-    for (const [what, before] of Object.entries(holdings)) {
-      const after = last[who][what];
-      console.log(
-        `| ${who}: ${what} | ${before.toLocaleString()} | ${after.toLocaleString()} |`,
-      );
+/** Prints a table of what there was at several times. */
+function printGrowth(times: Record<string, Holdings>[]): void {
+  console.log("\n| | at first | half way | at last |");
+  console.log("| --- | ---: | ---: | ---: |");
+  for (const who of Object.keys(times[0])) {
+    for (const what of Object.keys(times[0][who])) {
+      const numbers = times.map((found) => found[who][what].toLocaleString());
+      console.log(`| ${who}: ${what} | ${numbers.join(" | ")} |`);
     }
   }
 }
@@ -97,7 +94,8 @@ for (const node of cluster.nodes) {
 }
 const sum = { sent: 0, delivered: 0, lost: 0, withheld: 0, rounds: 0 };
 const end = Date.now() + Number(seconds) * 1_000;
-let first: Record<string, Holdings> | undefined;
+const half = Date.now() + Number(seconds) * 500;
+const times: Record<string, Holdings>[] = [];
 
 /**
  * Removes what killed daemons have left: 8 MiB of log each, and what their
@@ -177,10 +175,19 @@ while (Date.now() < end) {
     if (member.ended) living[index] = await mortals[index]();
   }
   await sweep();
-  first ??= await census(lasting);
+  if (times.length === 0 || times.length === 1 && Date.now() > half) {
+    times.push(await census(lasting));
+  }
 }
 
-printGrowth(first!, await census(lasting));
+printGrowth([...times, await census(lasting)]);
+for (const node of cluster.nodes) {
+  const names = await shell(node, "cd /dev/shm && ls -d *");
+  console.log(
+    `/dev/shm of node ${node.id}:`,
+    names.trim().split("\n").join(" "),
+  );
+}
 console.log(
   `\n${sum.rounds} faults in ${seconds} s: ${sum.sent.toLocaleString()} messages sent, ` +
     `${sum.delivered.toLocaleString()} delivered, ${sum.lost.toLocaleString()} lost ` +
