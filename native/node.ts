@@ -130,19 +130,19 @@ export function viewOf(address: bigint, length: number): ArrayBuffer {
  *
  * @returns Whether they are empty now; a runtime may be unable to do it.
  */
-export function detach(
+export function detach(buffer: ArrayBuffer): boolean {
   // Node 20 has no such method.
-  buffer: ArrayBuffer & { transfer?(): ArrayBuffer },
-): boolean {
-  return buffer.transfer?.() !== undefined;
+  const { transfer } = buffer as ArrayBuffer & { transfer?(): ArrayBuffer };
+  return transfer?.call(buffer) !== undefined;
 }
 
 /** Makes a JavaScript function callable from C. */
 export function callback(
-  { parameters, result }: Signature,
+  signature: Signature,
   // deno-lint-ignore no-explicit-any
   call: (...args: any[]) => void,
 ): NativeCallback {
+  const { parameters, result } = signature;
   const koffi = loadKoffi();
   const type = koffi.pointer(
     koffi.proto(

@@ -28,10 +28,13 @@ const Block = {
   SEM_WAIT: 12,
   FREE: 13,
   SEMAPHORE: 14,
-  /** Which thread it is, for {@linkcode Notifier}. */
+  /** Which thread it is. */
   INDEX: 18,
   WORDS: 19,
 };
+
+/** A thread's index, as it is written, in bytes. */
+const NOTICE_SIZE = 8n;
 
 /** The most threads at a time; the calls beyond wait for one. */
 const MOST = 32;
@@ -52,14 +55,11 @@ const MAP_PRIVATE_ANONYMOUS = 0x22;
 const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 const O_CLOEXEC = 0o2000000;
 
-/** How a thread tells the event loop that its call is done. */
-interface Notifier {
-  /** A function of C, with what comes before and after the block's address. */
-  readonly notify: bigint;
-  notice(block: bigint, index: number): [bigint, bigint, bigint];
-  /** Keeps the process running. */
+/** Reads the pipe through which threads tell that their calls are done. */
+interface Listener {
+  /** Reads, and keeps the process running. */
   ref(): void;
-  /** Lets the process end. */
+  /** Lets the process end, since there is nothing to read. */
   unref(): void;
 }
 
@@ -76,7 +76,9 @@ export class Threads {
   readonly #koffi: Koffi;
   readonly #libc: ReturnType<typeof bindLibc>;
   readonly #code: bigint;
-  readonly #notifier: Notifier;
+  /** What threads write to when a call is done, each its index. */
+  readonly #output: number;
+  readonly #listener: Listener;
   /** All threads, by their index. */
   readonly #threads = new Map<number, Thread>();
   readonly #idle: Thread[] = [];
@@ -90,10 +92,10 @@ export class Threads {
     this.#koffi = koffi;
     this.#libc = bindLibc(koffi);
     this.#code = this.#load(callers[arch]);
-    const done = (index: number) => this.#done(index);
-    this.#notifier = "bun" in process.versions
-      ? byCallback(koffi, done)
-      : byPipe(this.#libc, done);
+    const [input, output] = this.#pipe();
+    this.#output = output;
+    const listen = "bun" in process.versions ? listenOnBun : listenOnNode;
+    this.#listener = listen(input, (notices) => this.#heed(notices));
     // A Worker may end while the process goes on.
     process.once(
       "exit",
@@ -111,7 +113,7 @@ export class Threads {
     args: readonly bigint[],
     urgent: boolean,
   ): Promise<bigint> {
-    if (this.#calls++ === 0) this.#notifier.ref();
+    if (this.#calls++ === 0) this.#listener.ref();
     try {
       const free = this.#thread(urgent);
       const thread = free instanceof Promise ? await free : free;
@@ -121,7 +123,7 @@ export class Threads {
       this.#libc.sem_post(thread.address + BigInt(8 * Block.SEMAPHORE));
       return await done;
     } finally {
-      if (--this.#calls === 0) this.#notifier.unref();
+      if (--this.#calls === 0) this.#listener.unref();
     }
   }
 
@@ -131,6 +133,15 @@ export class Threads {
     if (idle) return idle;
     if (urgent || this.#threads.size < MOST) return this.#start();
     return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  #heed(notices: Uint8Array): void {
+    const { buffer, byteOffset, length } = notices;
+    const view = new DataView(buffer, byteOffset, length);
+    // They are written, and so read, whole.
+    for (let at = 0; at < length; at += Number(NOTICE_SIZE)) {
+      this.#done(view.getUint32(at, true));
+    }
   }
 
   #done(index: number): void {
@@ -157,12 +168,10 @@ export class Threads {
     const address = malloc(size);
     const index = this.#started++;
     const block = new BigUint64Array(this.#koffi.view(address, size));
-    block[Block.NOTIFY] = this.#notifier.notify;
+    const notice = address + BigInt(8 * Block.INDEX);
+    block[Block.NOTIFY] = symbol("write");
+    block.set([BigInt(this.#output), notice, NOTICE_SIZE], Block.NOTICE);
     block[Block.INDEX] = BigInt(index);
-    block.set(
-      this.#notifier.notice(address + BigInt(8 * Block.INDEX), index),
-      Block.NOTICE,
-    );
     block[Block.SEM_WAIT] = symbol("sem_wait");
     block[Block.FREE] = symbol("free");
     sem_init(address + BigInt(8 * Block.SEMAPHORE), 0, 0);
@@ -203,6 +212,17 @@ export class Threads {
     return error;
   }
 
+  /** A pipe: the end to read from, and the end to write to. */
+  #pipe(): Int32Array {
+    const ends = new Int32Array(2);
+    if (this.#libc.pipe2(ends, O_CLOEXEC) === 0) return ends;
+    throw new CpgError(
+      "Cannot call libcpg on another thread",
+      "pipe2",
+      "CS_ERR_NO_RESOURCES",
+    );
+  }
+
   /** Puts the code where it can run. It stays: a thread may be in it. */
   #load(code: Uint8Array): bigint {
     const { mmap, mprotect } = this.#libc;
@@ -224,49 +244,50 @@ export class Threads {
   }
 }
 
-/** Node: a byte pipe, which its event loop waits for without a thread. */
-function byPipe(
-  { pipe2, symbol }: ReturnType<typeof bindLibc>,
-  done: (index: number) => void,
-): Notifier {
-  const ends = new Int32Array(2);
-  if (pipe2(ends, O_CLOEXEC) !== 0) {
-    throw new CpgError(
-      "Cannot call libcpg on another thread",
-      "pipe2",
-      "CS_ERR_NO_RESOURCES",
-    );
-  }
-  const [input, output] = ends;
-  const socket = new Socket({ fd: input, readable: true, writable: false });
-  // Pieces of 8 bytes are written and read whole.
-  socket.on("data", (notices) => {
-    for (let at = 0; at < notices.length; at += 8) {
-      done(notices.readUInt32LE(at));
-    }
-  });
+/** On Node, whose event loop waits for a pipe without a thread. */
+function listenOnNode(
+  pipe: number,
+  heed: (notices: Uint8Array) => void,
+): Listener {
+  const socket = new Socket({ fd: pipe, readable: true, writable: false });
+  socket.on("data", heed);
   socket.unref();
   return {
-    notify: symbol("write"),
-    notice: (block) => [BigInt(output), block, 8n],
-    ref: () => socket.ref(),
-    unref: () => socket.unref(),
+    ref: () => void socket.ref(),
+    unref: () => void socket.unref(),
   };
 }
 
-/** Bun, which cannot wait for a pipe without being kept from its end by it. */
-function byCallback(koffi: Koffi, done: (index: number) => void): Notifier {
-  const callback = (index: number) => {
-    done(index);
-    return 0;
+/** On Bun, which can do so, too, but is kept running by it. */
+function listenOnBun(
+  pipe: number,
+  heed: (notices: Uint8Array) => void,
+): Listener {
+  const { Bun } = globalThis as unknown as { Bun: { file(fd: number): Blob } };
+  let wanted = false;
+  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  let cancelled: Promise<void> | undefined;
+  const read = async () => {
+    while (wanted) {
+      reader = Bun.file(pipe).stream().getReader();
+      for (;;) {
+        const { value } = await reader.read();
+        if (!value) break;
+        heed(value);
+      }
+      await cancelled;
+    }
+    reader = undefined;
   };
-  const type = koffi.pointer(koffi.proto("int64", ["uint32"]));
-  let timer: ReturnType<typeof setInterval> | undefined;
   return {
-    notify: koffi.register(callback, type),
-    notice: (_, index) => [BigInt(index), 0n, 0n],
-    ref: () => timer = setInterval(() => {}, 2 ** 30),
-    unref: () => clearInterval(timer),
+    ref: () => {
+      wanted = true;
+      if (!reader) read();
+    },
+    unref: () => {
+      wanted = false;
+      cancelled = reader?.cancel();
+    },
   };
 }
 
