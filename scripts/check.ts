@@ -7,6 +7,7 @@
 import { globSync } from "node:fs";
 import config from "../deno.json" with { type: "json" };
 import { packageOptions } from "./packages.ts";
+import { superfluous } from "./published.ts";
 import { deno } from "./run.ts";
 
 const packages = await packageOptions();
@@ -28,4 +29,10 @@ for (
   console.log(`+ deno ${shown.join(" ")}`);
   const status = await deno(args);
   if (status !== 0) Deno.exit(status);
+}
+
+const files = await superfluous();
+if (files.length > 0) {
+  console.error(`Nothing needs these, yet they would be published: ${files}`);
+  Deno.exit(1);
 }
