@@ -7,7 +7,7 @@
 import config from "../deno.json" with { type: "json" };
 
 /** The stand-in for each JSR module that tests import. */
-const standIns: Record<string, string> = {
+export const standIns: Record<string, string> = {
   "@std/assert": "assert.ts",
   "@std/testing/mock": "mock.ts",
 };

@@ -1,6 +1,13 @@
 /** What a process that uses the library needs of the machine. */
 import { assert, assertEquals } from "@std/assert";
-import { freshName, joinFresh, messages, script, text } from "./support.ts";
+import {
+  freshName,
+  joinFresh,
+  messages,
+  onDeno,
+  script,
+  text,
+} from "./support.ts";
 
 Deno.test("it works with --allow-ffi alone, and the process ends by itself", async () => {
   const outcome = await script(
@@ -48,7 +55,8 @@ Deno.test("an idle group uses next to no processor", async () => {
   );
   assertEquals(outcome.stderr, "");
   const share = Number(outcome.stdout);
-  assert(share < 0.001, `${share * 100} % of a processor`);
+  // Some time after its start, Node collects garbage once.
+  assert(share < (onDeno ? 0.001 : 0.003), `${share * 100} % of a processor`);
 });
 
 Deno.test("many groups in one process share one waiting thread", async () => {

@@ -1,4 +1,5 @@
 /** What the tests share. */
+import { assertEquals } from "@std/assert";
 import { type Group, type GroupEvent, join, type JoinOptions } from "../mod.ts";
 
 /** How long anything may take before a test gives up, in milliseconds. */
@@ -6,6 +7,26 @@ const BOUND = 20_000;
 
 /** Each test file counts for itself, in one and the same process. */
 const names = `test-${crypto.randomUUID()}`;
+
+/** Whether this is Deno itself, and not another runtime with a stand-in. */
+export const onDeno: boolean = "version" in Deno;
+
+/** Whether freeing empties views: Node 20 keeps the memory for them instead. */
+export const detaches: boolean = "transfer" in ArrayBuffer.prototype;
+
+/** Checks that a freed buffer's view is empty, or else that it is safe. */
+export function checkFreed(view: Uint8Array): void {
+  if (detaches) assertEquals(view.length, 0);
+  // Memory that is not mapped would end the process.
+  else view.fill(view[0]);
+}
+
+/** A test of what only Deno has. */
+export function denoTest(name: string, fn: () => Promise<void>): void {
+  if (!onDeno) console.log(`Skipped, since it is about Deno: ${name}`);
+  Deno.test({ name, fn, ignore: !onDeno });
+}
+
 let groups = 0;
 
 /** A group name that no other test uses. */

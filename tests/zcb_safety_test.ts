@@ -8,8 +8,11 @@ import { CpgError, type ZeroCopyBuffer } from "../mod.ts";
 import { CorosyncNode } from "../testing/mod.ts";
 import { FOLDER, free, withRoom } from "./shm.ts";
 import {
+  checkFreed,
+  detaches,
   joinFresh,
   messages,
+  onDeno,
   pattern,
   run,
   script,
@@ -154,7 +157,9 @@ Deno.test("a view survives leaving and closing as an empty one", async () => {
     const view = new DataView(buffer.bytes.buffer, 10, 4);
     const { bytes } = buffer;
     await end();
-    assertEquals([bytes.length, buffer.bytes.length], [0, 0]);
+    assertEquals(buffer.bytes.length, 0);
+    checkFreed(bytes);
+    if (!detaches) continue;
     let thrown: unknown;
     try {
       view.getUint8(0);
@@ -171,15 +176,20 @@ Deno.test("memory that was transferred away is never unmapped under its new owne
   const arrived = new Promise<Uint8Array>((resolve) => {
     port.port2.onmessage = (event) => resolve(event.data);
   });
-  const ways: ((buffer: ZeroCopyBuffer) => Uint8Array | Promise<Uint8Array>)[] =
-    [
-      ({ bytes }) => new Uint8Array(bytes.buffer.transfer()),
+  type Way = (buffer: ZeroCopyBuffer) => Uint8Array | Promise<Uint8Array>;
+  const ways: Way[] = detaches
+    ? [({ bytes }) => new Uint8Array(bytes.buffer.transfer())]
+    : [];
+  // Elsewhere such memory cannot be transferred from thread to thread.
+  if (onDeno) {
+    ways.push(
       ({ bytes }) => structuredClone(bytes, { transfer: [bytes.buffer] }),
       ({ bytes }) => {
         port.port1.postMessage(bytes, [bytes.buffer]);
         return arrived;
       },
-    ];
+    );
+  }
   for (const away of ways) {
     const buffer = await group.alloc(100_000);
     buffer.bytes.set(pattern(100_000));
@@ -225,7 +235,7 @@ Deno.test("closing with buffers and sends outstanding frees them", async () => {
   const late = group.alloc(1_000_000).catch(() => {});
   await group.close();
   await Promise.all([...sends, late]);
-  assertEquals(maps(), before);
+  if (detaches) assertEquals(maps(), before);
   assertEquals(files(), []);
   const daemon = CorosyncNode.ambient().pid!;
   await until("the daemon to let go", () => maps(daemon) === 0);
@@ -239,7 +249,7 @@ Deno.test("closing while an allocation is under way frees it", async () => {
     await group.close();
     await late;
   }
-  assertEquals(maps(), before);
+  if (detaches) assertEquals(maps(), before);
 });
 
 Deno.test("forgotten buffers go when they are collected", async () => {
@@ -262,7 +272,7 @@ Deno.test("forgotten buffers go when they are collected", async () => {
     }
     async function forgetAll(total: number) {
       await Promise.all(groups.map((group) => forget(group, total / groups.length)));
-      const deadline = Date.now() + 20_000;
+      const deadline = Date.now() + 60_000;
       while (maps("self") > 0 && Date.now() < deadline) {
         gc();
         await new Promise((resolve) => setTimeout(resolve, 20));
@@ -307,7 +317,7 @@ Deno.test("too many buffers at once are refused, before the daemon has no more m
   await held.pop()!.free();
   held.push(await group.alloc(1));
   await group.close();
-  assertEquals(maps(), before);
+  if (detaches) assertEquals(maps(), before);
 });
 
 Deno.test("freeing waits out TRY_AGAIN", async () => {
