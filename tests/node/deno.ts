@@ -222,12 +222,14 @@ Object.assign(globalThis, { Deno, Worker: TestWorker, self: globalThis });
 
 // What the tests and examples use, and older ones lack. The package must not
 // need it: it is compiled without.
-Array.fromAsync ??= async <T, U>(
-  items: AsyncIterable<T>,
-  map: (item: T) => U = (item) => item as unknown as U,
-) => {
-  const array: U[] = [];
-  for await (const item of items) array.push(map(item));
+Array.fromAsync ??= async (
+  items: AsyncIterable<unknown>,
+  // deno-lint-ignore no-explicit-any
+  map: (item: any, index: number) => unknown = (item) => item,
+  // deno-lint-ignore no-explicit-any
+): Promise<any[]> => {
+  const array: unknown[] = [];
+  for await (const item of items) array.push(map(item, array.length));
   return array;
 };
 Set.prototype.union ??= function <T, U>(this: Set<T>, other: Set<U>) {
