@@ -4,20 +4,14 @@
  *
  * @module
  */
-import { abortable, Ending, pause } from "./abortable.ts";
+import { abortable, Ending } from "./abortable.ts";
 import { CpgError } from "./errors.ts";
 import { CpgModelFlag, CsError } from "./ffi.ts";
 import { SIZEOF_POLLFD } from "./libc.ts";
 import type { Libcpg } from "./libcpg.ts";
 import { NativeMemory } from "./memory.ts";
 import { hasDescriptors, Poller, POLLOUT } from "./poller.ts";
-import {
-  CPG_MEMBERSHIP_MAX,
-  SIZEOF_CPG_ADDRESS,
-  SIZEOF_CPG_MODEL_V1_DATA,
-  SIZEOF_CPG_NAME,
-  writeCpgModelV1Data,
-} from "./structs.ts";
+import { SIZEOF_CPG_MODEL_V1_DATA, writeCpgModelV1Data } from "./structs.ts";
 
 /** Addresses of the three callbacks of model v1. */
 export interface Callbacks {
@@ -36,9 +30,11 @@ export interface Request {
   attempt(memory: NativeMemory): number | Promise<number>;
 }
 
-/** The memory of a request: room for the largest, `cpg_membership_get`. */
-const REQUEST_MEMORY = SIZEOF_CPG_NAME + 8 +
-  CPG_MEMBERSHIP_MAX * SIZEOF_CPG_ADDRESS;
+/**
+ * The memory of a request, in bytes: more than any needs for its structs, and
+ * the rest for a small message.
+ */
+const REQUEST_MEMORY = 16_384;
 
 /** The longest pause between two attempts, in milliseconds. */
 const LONGEST_PAUSE = 64;
@@ -50,6 +46,12 @@ const LONGEST_PAUSE = 64;
  * writable up to a quarter of that.
  */
 const SENDS_PER_LOOK = 64;
+
+/**
+ * Looks, one in each turn of the event loop, before another thread waits until
+ * there is room.
+ */
+const LOOKS = 10;
 
 /** The most descriptors that connecting takes at a time. */
 const DESCRIPTORS = 3;
@@ -86,12 +88,15 @@ export class Connection {
   #busy = false;
   readonly #waiting: (() => void)[] = [];
   #sendsLeft = 0;
+  /** Wakes those who wait for progress. */
+  readonly #retries = new Set<() => void>();
 
   private constructor(libcpg: Libcpg, handle: bigint) {
     this.libcpg = libcpg;
     this.handle = handle;
     this.#memory = new NativeMemory(libcpg, REQUEST_MEMORY);
     this.#pollfd = new NativeMemory(libcpg, SIZEOF_POLLFD);
+    this.ending.onEnd(() => this.progress());
     this.fd = this.#ask("cpg_fd_get");
     this.maxAtomicSize = this.#ask("cpg_max_atomic_msgsize_get");
   }
@@ -142,7 +147,7 @@ export class Connection {
    * @returns Whether corosync took it.
    */
   try(request: Request): boolean {
-    return !this.#busy && this.writable() &&
+    return !this.#busy && this.#writable() &&
       taken(request, request.attempt(this.#memory) as number);
   }
 
@@ -155,8 +160,32 @@ export class Connection {
         return await request.attempt(this.#memory);
       });
       if (taken(request, result)) return;
-      await pause(wait, this.ending, signal);
+      await this.#untilProgress(wait, signal);
     }
+  }
+
+  /**
+   * Has requests that corosync did not take tried again, since it is at work.
+   *
+   * @returns Whether there are any.
+   */
+  progress(): boolean {
+    for (const retry of this.#retries) retry();
+    return this.#retries.size > 0;
+  }
+
+  /** Resolves on progress, but not after more than some milliseconds. */
+  async #untilProgress(
+    milliseconds: number,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, milliseconds);
+    signal?.addEventListener("abort", () => resolve());
+    this.#retries.add(resolve);
+    await promise;
+    this.#retries.delete(resolve);
+    clearTimeout(timer);
   }
 
   /** Runs a task when all requests before it are done, and alone. */
@@ -174,8 +203,13 @@ export class Connection {
     }
   }
 
+  /** Whether a send may go without a look at the socket. */
+  get maySend(): boolean {
+    return this.#sendsLeft > 0;
+  }
+
   /** Whether a send may write to the socket without spinning. */
-  writable(): boolean {
+  #writable(): boolean {
     if (this.#sendsLeft > 0) {
       this.#sendsLeft--;
       return true;
@@ -190,14 +224,19 @@ export class Connection {
     return revents !== 0;
   }
 
-  /** Resolves when a send may write to the socket; rejects at the end. */
+  /**
+   * Resolves when a send may write to the socket, and not before another turn
+   * of the event loop; rejects at the end.
+   */
   async untilWritable(): Promise<void> {
+    const poller = Poller.of(this.libcpg);
+    for (let looks = 0; looks < LOOKS; looks++) {
+      await poller.turn();
+      this.ending.check();
+      if (this.#writable()) return;
+    }
     const { promise, resolve } = Promise.withResolvers<void>();
-    const watch = Poller.of(this.libcpg).watch(
-      this.fd,
-      POLLOUT,
-      () => resolve(),
-    );
+    const watch = poller.watch(this.fd, POLLOUT, () => resolve());
     try {
       await abortable(promise, this.ending);
     } finally {

@@ -9,6 +9,9 @@ import type { Signature } from "./native/port.ts";
 /** Size of `struct pollfd`: an int descriptor, short events and revents. */
 export const SIZEOF_POLLFD = 8;
 
+/** Size of `struct timespec`: u64 seconds and nanoseconds. */
+export const SIZEOF_TIMESPEC = 16;
+
 /** What a program needs of libc, too, to wait for a connection's descriptor. */
 export interface PollCalls {
   /**
@@ -33,6 +36,8 @@ export interface LibcCalls extends PollCalls {
   malloc(size: bigint): bigint;
   /** `free(void *memory)` */
   free(memory: bigint): void;
+  /** `ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)` */
+  ppoll(fds: bigint, count: bigint, timeout: bigint, mask: bigint): number;
   /** `eventfd(unsigned int initial, int flags)` */
   eventfd(initial: number, flags: number): number;
   /** `read(int fd, void *memory, size_t count)` */
@@ -72,6 +77,10 @@ export const libcSignatures: Readonly<Record<keyof LibcCalls, Signature>> = {
   malloc: { parameters: ["usize"], result: "pointer" },
   free: { parameters: ["pointer"], result: "void" },
   poll: { parameters: ["pointer", "u64", "i32"], result: "i32" },
+  ppoll: {
+    parameters: ["pointer", "u64", "pointer", "pointer"],
+    result: "i32",
+  },
   eventfd: { parameters: ["u32", "i32"], result: "i32" },
   read: { parameters: ["i32", "pointer", "usize"], result: "u64" },
   write: { parameters: ["i32", "pointer", "usize"], result: "u64" },

@@ -19,6 +19,15 @@ const MAX_PARTS = 63;
 /** The largest message, in bytes: its length is an int to corosync. */
 export const MAX_MESSAGE_SIZE = 2 ** 31 - 1;
 
+/**
+ * The largest message that is copied once more instead of asking for its
+ * address, which costs more.
+ */
+const SMALL = 4096;
+
+/** Where its content is in the memory of a request: behind the iovecs. */
+const CONTENT = MAX_PARTS * SIZEOF_IOVEC;
+
 const call = "cpg_mcast_joined";
 
 /** A message of one part or several. */
@@ -36,8 +45,7 @@ export function message(
       `${doing}: a message is a Uint8Array, an array of them, or a buffer from alloc`,
     );
   }
-  let size = 0;
-  for (const part of parts) size += part.length;
+  const size = sizeOf(parts);
   if (size > MAX_MESSAGE_SIZE) {
     throw new RangeError(
       `${doing}: the message has ${size} bytes, and the largest ${MAX_MESSAGE_SIZE}`,
@@ -47,34 +55,48 @@ export function message(
     return fragments(connection, doing, parts, size);
   }
   return parts.length <= MAX_PARTS
-    ? onePiece(connection, doing, parts, size)
-    : onePiece(connection, doing, [joined(parts, size)], size);
+    ? new OnePiece(connection, doing, parts, size)
+    : new OnePiece(connection, doing, [joined(parts, size)], size);
 }
 
 /** Copied by libcpg into its ring before it returns. */
-function onePiece(
-  { libcpg, handle }: Connection,
-  doing: string,
-  parts: readonly Uint8Array[],
-  size: number,
-): Send {
-  return {
-    doing,
-    call,
-    immediate: true,
-    attempt({ address, view }) {
-      checkLength(doing, parts, size);
-      parts.forEach((part, i) =>
-        writeIovec(view, i * SIZEOF_IOVEC, addressOf(part), part.length)
-      );
-      return libcpg.calls[call](
-        handle,
-        CpgGuarantee.AGREED,
-        address,
-        parts.length,
-      );
-    },
-  };
+class OnePiece implements Send {
+  readonly call = call;
+  readonly immediate = true;
+  readonly doing: string;
+  readonly #connection: Connection;
+  readonly #parts: readonly Uint8Array[];
+  readonly #size: number;
+
+  constructor(
+    connection: Connection,
+    doing: string,
+    parts: readonly Uint8Array[],
+    size: number,
+  ) {
+    this.#connection = connection;
+    this.doing = doing;
+    this.#parts = parts;
+    this.#size = size;
+  }
+
+  attempt(memory: NativeMemory): number {
+    const [parts, size] = [this.#parts, this.#size];
+    checkLength(this.doing, parts, size);
+    const { libcpg, handle } = this.#connection;
+    const { address, view } = memory;
+    if (size <= SMALL) {
+      writeParts(memory.bytes, CONTENT, parts);
+      const content = address + BigInt(CONTENT);
+      return fromMemory(libcpg.calls[call], handle, memory, content, size);
+    }
+    for (let i = 0; i < parts.length; i++) {
+      const part = parts[i];
+      writeIovec(view, i * SIZEOF_IOVEC, addressOf(part), part.length);
+    }
+    const { AGREED } = CpgGuarantee;
+    return libcpg.calls[call](handle, AGREED, address, parts.length);
+  }
 }
 
 /** Larger than the atomic size: a request and a reply for each fragment. */
@@ -113,23 +135,35 @@ function checkLength(
   parts: readonly Uint8Array[],
   size: number,
 ): void {
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
-  if (length !== size) {
+  if (sizeOf(parts) !== size) {
     throw new TypeError(
       `${doing}: the bytes were transferred away or resized before they were sent`,
     );
   }
 }
 
+function sizeOf(parts: readonly Uint8Array[]): number {
+  let size = 0;
+  for (const part of parts) size += part.length;
+  return size;
+}
+
 function joined(parts: readonly Uint8Array[], size: number): Uint8Array {
   if (parts.length === 1) return parts[0];
   const whole = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
+  writeParts(whole, 0, parts);
   return whole;
+}
+
+function writeParts(
+  bytes: Uint8Array,
+  start: number,
+  parts: readonly Uint8Array[],
+): void {
+  for (const part of parts) {
+    bytes.set(part, start);
+    start += part.length;
+  }
 }
 
 /** A zero-copy buffer, or a part of it. */
@@ -177,7 +211,7 @@ export function buffer(
     call,
     immediate,
     attempt: (memory) =>
-      fromMemory(
+      fromMemory<number | Promise<number>>(
         (immediate ? libcpg.calls : libcpg.async)[call],
         handle,
         memory,
@@ -188,15 +222,13 @@ export function buffer(
 }
 
 /** `cpg_mcast_joined` of memory that stays where it is. */
-function fromMemory(
-  mcast: (
-    ...args: Parameters<CpgCalls[typeof call]>
-  ) => number | Promise<number>,
+function fromMemory<T>(
+  mcast: (...args: Parameters<CpgCalls[typeof call]>) => T,
   handle: bigint,
   memory: NativeMemory,
   address: bigint,
   length: number,
-): number | Promise<number> {
+): T {
   writeIovec(memory.view, 0, address, length);
   return mcast(handle, CpgGuarantee.AGREED, memory.address, 1);
 }

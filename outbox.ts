@@ -46,6 +46,11 @@ export class Outbox {
     return taken;
   }
 
+  /** Sends at once, if that needs no look at the socket. */
+  sendNow(send: Send): boolean {
+    return this.#connection.maySend && this.trySend(send);
+  }
+
   /**
    * Sends when all sends before it are done with.
    *
@@ -79,8 +84,9 @@ export class Outbox {
   async #deliver(pending: Pending): Promise<void> {
     const { send, signal } = pending;
     signal?.throwIfAborted();
-    while (send.immediate && !this.#connection.writable()) {
-      await this.#connection.untilWritable();
+    if (send.immediate) {
+      if (!this.#connection.maySend) await this.#connection.untilWritable();
+      if (this.#connection.try(send)) return;
     }
     await this.#connection.call({
       ...send,

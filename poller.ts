@@ -1,10 +1,12 @@
 /**
  * Waiting for descriptors: one `poll` on one thread for all groups, however
- * many there are, and none while nothing is waited for.
+ * many there are, and none while nothing is waited for. Where the wait is
+ * likely to be a short one, this thread waits itself, but only for a moment.
  *
  * @module
  */
-import { SIZEOF_POLLFD } from "./libc.ts";
+import { setImmediate } from "node:timers";
+import { SIZEOF_POLLFD, SIZEOF_TIMESPEC } from "./libc.ts";
 import type { Libcpg } from "./libcpg.ts";
 import { NativeMemory } from "./memory.ts";
 
@@ -32,6 +34,31 @@ export function hasDescriptors({ calls }: Libcpg, count: number): boolean {
  */
 const LONGEST_POLL = 5000;
 
+/**
+ * A wait shorter than this, in milliseconds, makes it likely that the next one
+ * is short, too.
+ */
+const SHORT_WAIT = 0.3;
+
+/**
+ * The longest wait on this thread, in nanoseconds: as long as going to another
+ * thread and back takes.
+ */
+const MOMENT = 50_000n;
+
+/**
+ * How long the event loop may turn without a rest, in milliseconds. Turning, it
+ * gives timers their due, but hardly looks at sockets and files.
+ */
+const REST_INTERVAL = 4;
+
+/** Resolves when the event loop has had a turn. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
 /** One descriptor that is being waited for. */
 export interface Watch {
   /** Stops waiting; resolves when no `poll` looks at the descriptor. */
@@ -49,11 +76,18 @@ export class Poller {
   static readonly #pollers = new WeakMap<Libcpg, Poller>();
   readonly #libcpg: Libcpg;
   readonly #entries = new Set<Entry>();
-  /** What to wake a poll in flight with; present while the loop runs. */
+  /** What to wake a poll elsewhere with. */
   #wakeFd = -1;
   #loop: Promise<void> | undefined;
-  /** The poll in flight. */
+  /** The poll in flight elsewhere. */
   #polling: Promise<number> | undefined;
+  /** Whether the last wait was a short one. */
+  #brisk = false;
+  /** Who is waiting for a turn of the event loop. */
+  #turns = 0;
+  /** When the event loop had its last rest. */
+  #rested = 0;
+  #resting: Promise<void> | undefined;
 
   private constructor(libcpg: Libcpg) {
     this.#libcpg = libcpg;
@@ -78,6 +112,23 @@ export class Poller {
     return { cancel: () => this.#cancel(entry) };
   }
 
+  /** Resolves when the event loop has had a turn. */
+  async turn(): Promise<void> {
+    this.#turns++;
+    try {
+      if (performance.now() - this.#rested < REST_INTERVAL) await turn();
+      else await (this.#resting ??= this.#rest());
+    } finally {
+      this.#turns--;
+    }
+  }
+
+  async #rest(): Promise<void> {
+    await this.#libcpg.async.poll(0n, 0n, 0);
+    this.#rested = performance.now();
+    this.#resting = undefined;
+  }
+
   async #cancel(entry: Entry): Promise<void> {
     if (!this.#entries.delete(entry)) return;
     this.#wake();
@@ -96,7 +147,11 @@ export class Poller {
     const { calls } = this.#libcpg;
     this.#wakeFd = calls.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     try {
-      while (this.#entries.size > 0) await this.#pollOnce();
+      while (this.#entries.size > 0) {
+        // Whoever begins to wait within this turn is waited for as well.
+        await this.turn();
+        if (this.#entries.size > 0) await this.#pollOnce();
+      }
     } finally {
       calls.close(this.#wakeFd);
       this.#loop = undefined;
@@ -104,28 +159,37 @@ export class Poller {
   }
 
   async #pollOnce(): Promise<void> {
+    const { calls, async } = this.#libcpg;
     const entries = [...this.#entries];
-    const fds = [
-      { fd: this.#wakeFd, events: POLLIN },
-      ...entries,
-    ];
-    const memory = new NativeMemory(this.#libcpg, fds.length * SIZEOF_POLLFD);
+    const fds = [{ fd: this.#wakeFd, events: POLLIN }, ...entries];
+    const size = fds.length * SIZEOF_POLLFD;
+    const memory = new NativeMemory(this.#libcpg, size + SIZEOF_TIMESPEC);
+    const { view, address } = memory;
     fds.forEach(({ fd, events }, i) => {
-      memory.view.setInt32(i * SIZEOF_POLLFD, fd, true);
-      memory.view.setInt16(i * SIZEOF_POLLFD + 4, events, true);
-      memory.view.setInt16(i * SIZEOF_POLLFD + 6, 0, true);
+      view.setInt32(i * SIZEOF_POLLFD, fd, true);
+      view.setInt16(i * SIZEOF_POLLFD + 4, events, true);
+      view.setInt16(i * SIZEOF_POLLFD + 6, 0, true);
     });
-    this.#polling = this.#libcpg.async.poll(
-      memory.address,
-      BigInt(fds.length),
-      LONGEST_POLL,
-    );
-    await this.#polling;
-    this.#polling = undefined;
+    const count = BigInt(fds.length);
+    const alone = this.#turns === 0;
+    let ready = 0;
+    if (this.#brisk || !alone) {
+      view.setBigUint64(size, 0n, true);
+      view.setBigUint64(size + 8, alone ? MOMENT : 0n, true);
+      ready = calls.ppoll(address, count, address + BigInt(size), 0n);
+    }
+    if (alone && ready === 0) {
+      const start = performance.now();
+      this.#polling = async.poll(address, count, LONGEST_POLL);
+      await this.#polling;
+      this.#polling = undefined;
+      this.#rested = performance.now();
+      this.#brisk = this.#rested - start < SHORT_WAIT;
+    }
     const revents = fds.map((_, i) =>
-      memory.view.getInt16(i * SIZEOF_POLLFD + 6, true)
+      view.getInt16(i * SIZEOF_POLLFD + 6, true)
     );
-    if (revents[0]) this.#libcpg.calls.read(this.#wakeFd, memory.address, 8n);
+    if (revents[0]) calls.read(this.#wakeFd, address, 8n);
     memory.free();
     entries.forEach((entry, i) => {
       if (revents[i + 1] && this.#entries.delete(entry)) {

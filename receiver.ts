@@ -11,7 +11,7 @@ import { CsError } from "./ffi.ts";
 import { Poller, POLLGONE, POLLIN, type Watch } from "./poller.ts";
 
 /** Events taken in one go, before the event loop gets its turn. */
-const BATCH = 512;
+const BATCH = 128;
 
 /** Where events go. */
 export interface Sink {
@@ -56,7 +56,7 @@ export class Receiver {
   resume(): void {
     if (this.#dispatching || this.#stopped) return;
     // With a full inbox, only the loss of the daemon is of interest.
-    const events = this.#inbox.full && !this.#leaving ? 0 : POLLIN;
+    const events = this.#wanted ? POLLIN : 0;
     if (this.#watch && this.#watched === events) return;
     this.#watch?.cancel();
     this.#watched = events;
@@ -91,26 +91,34 @@ export class Receiver {
     await Promise.all([this.#watch?.cancel(), this.#dispatching]);
   }
 
+  /** Takes events until none is left, or none is wanted. */
   async #dispatch(revents: number): Promise<void> {
+    const poller = Poller.of(this.#connection.libcpg);
+    let result: number = CsError.CS_OK;
     let count = 0;
-    const result = await this.#dispatcher.run(
-      this.#connection.handle,
-      (event) => {
+    // Sends that wait go before the next events, and the daemon has work.
+    if (this.#connection.progress()) await poller.turn();
+    while (this.#wanted) {
+      count = 0;
+      result = await this.#dispatcher.run(this.#connection.handle, (event) => {
         this.#inbox.push(event);
         this.#note(event);
-        return ++count < BATCH && !this.#stopped &&
-          (this.#leaving || !this.#inbox.full);
-      },
-    );
+        return ++count < BATCH && this.#wanted;
+      });
+      if (count === 0 || isFatal(result)) break;
+      this.#connection.progress();
+      await poller.turn();
+    }
     this.#dispatching = undefined;
     if (this.#stopped) return;
-    const gone = (revents & POLLGONE) !== 0 && count === 0;
-    if (result === CsError.CS_OK || result === CsError.CS_ERR_TRY_AGAIN) {
-      if (gone) this.#broken(CsError.CS_ERR_LIBRARY);
-      else this.resume();
-    } else {
-      this.#broken(result);
-    }
+    if (isFatal(result)) this.#broken(result);
+    else if ((revents & POLLGONE) && count === 0) {
+      this.#broken(CsError.CS_ERR_LIBRARY);
+    } else this.resume();
+  }
+
+  get #wanted(): boolean {
+    return !this.#stopped && (this.#leaving || !this.#inbox.full);
   }
 
   #note(event: GroupEvent): void {
@@ -127,4 +135,8 @@ export class Receiver {
       this.#departed.resolve();
     }
   }
+}
+
+function isFatal(result: number): boolean {
+  return result !== CsError.CS_OK && result !== CsError.CS_ERR_TRY_AGAIN;
 }
