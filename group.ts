@@ -20,6 +20,8 @@ export interface GroupOptions extends SessionOptions {
   readonly reconnect: boolean;
 }
 
+const sent = Promise.resolve();
+
 /** The pauses between attempts to reconnect, in milliseconds. */
 const FIRST_PAUSE = 20;
 const LONGEST_PAUSE = 2000;
@@ -59,6 +61,7 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
   /** The group's name. */
   readonly name: string;
   readonly #options: GroupOptions;
+  readonly #doing: string;
   readonly #inbox: Inbox;
   readonly #confirmations = new Confirmations();
   /** The connection; none while there is no daemon. */
@@ -75,6 +78,7 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
   private constructor(options: GroupOptions) {
     this.name = options.name;
     this.#options = options;
+    this.#doing = `Cannot send to group ${JSON.stringify(options.name)}`;
     this.#inbox = new Inbox(
       options.highWaterMark,
       () => this.#session?.receiver.resume(),
@@ -121,11 +125,30 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
    * @throws {CpgError} If the group is closed, or the send fails.
    */
   send(buffer: ZeroCopyBuffer, options?: SendBufferOptions): Promise<void>;
-  async send(
+  send(
     data: Uint8Array | readonly Uint8Array[] | ZeroCopyBuffer,
     options: SendBufferOptions = {},
   ): Promise<void> {
-    await this.#send(data, options);
+    try {
+      if (this.#sendNow(data, options)) return sent;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#send(data, options).then(() => {});
+  }
+
+  /** The usual case of a send, for which no promise has to be made. */
+  #sendNow(
+    data: Uint8Array | readonly Uint8Array[] | ZeroCopyBuffer,
+    options: SendBufferOptions,
+  ): boolean {
+    this.#checkOpen();
+    const session = this.#session;
+    if (!session || options.signal || data instanceof ZeroCopyBuffer) {
+      return false;
+    }
+    const send = multicast.message(session.connection, this.#doing, data);
+    return session.outbox.sendNow(send);
   }
 
   /**
@@ -281,10 +304,6 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
     }
   }
 
-  get #doing(): string {
-    return `Cannot send to group ${JSON.stringify(this.name)}`;
-  }
-
   #checkOpen(): void {
     this.#ending.check();
     if (this.#left) throw this.#closedError("it has been left");
@@ -319,9 +338,8 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
     const { connection, outbox } = session;
     if (!(data instanceof ZeroCopyBuffer)) {
       const send = multicast.message(connection, this.#doing, data);
-      const place = outbox.trySend(send)
-        ? outbox.taken
-        : await abortable(outbox.send(send, signal), undefined, signal);
+      const sending = outbox.send(send, signal);
+      const place = await abortable(sending, undefined, signal);
       return { place, ending: connection.ending };
     }
     const allocation = allocationOf(data);
