@@ -180,11 +180,13 @@ export class Connection {
     signal?: AbortSignal,
   ): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, milliseconds);
-    signal?.addEventListener("abort", () => resolve());
-    this.#retries.add(resolve);
+    const retry = () => resolve();
+    const timer = setTimeout(retry, milliseconds);
+    signal?.addEventListener("abort", retry);
+    this.#retries.add(retry);
     await promise;
-    this.#retries.delete(resolve);
+    this.#retries.delete(retry);
+    signal?.removeEventListener("abort", retry);
     clearTimeout(timer);
   }
 

@@ -1,0 +1,84 @@
+/** That a group at work leaves the event loop to others, too. */
+import { assert, assertLess } from "@std/assert";
+import { openLibcpg } from "../libcpg.ts";
+import { Poller } from "../poller.ts";
+import { joinFresh, within } from "./support.ts";
+
+/** Has a socket send to itself, and says how often that has worked. */
+async function echo(signal: AbortSignal): Promise<number> {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  const [out, back] = await Promise.all([
+    Deno.connect({ hostname: "127.0.0.1", port }),
+    listener.accept(),
+  ]);
+  const byte = new Uint8Array(1);
+  let count = 0;
+  for (; !signal.aborted; count++) {
+    // Only a read that was there first has to wait for the event loop.
+    const reading = back.read(byte);
+    await out.write(byte);
+    await reading;
+  }
+  out.close();
+  back.close();
+  return count;
+}
+
+Deno.test("who turns without end still leaves sockets their turn", async () => {
+  const controller = new AbortController();
+  const echoing = echo(controller.signal);
+  const poller = Poller.of(openLibcpg());
+  let turns = 0;
+  const end = performance.now() + 500;
+  for (let now = 0; now < end; turns++) {
+    for (const start = now = performance.now(); now < start + 1;) {
+      now = performance.now();
+    }
+    await poller.turn();
+  }
+  controller.abort();
+  const echoes = await within("the last echo", echoing);
+  assertLess(turns / 30, echoes);
+});
+
+Deno.test("a turn does not take a thread that there is not", async () => {
+  const { async } = openLibcpg();
+  // More than there are threads.
+  const calls = Array.from({ length: 40 }, () => async.poll(0n, 0n, 500));
+  const poller = Poller.of(openLibcpg());
+  const start = performance.now();
+  for (let turns = 0; turns < 20; turns++) {
+    await poller.turn();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assertLess(performance.now() - start, 450);
+  await Promise.all(calls);
+});
+
+Deno.test("sending without a pause leaves timers their turn", async () => {
+  await using group = await joinFresh();
+  let over = false;
+  const timer = setTimeout(() => over = true, 100);
+  let sent = 0;
+  for (; !over && sent < 1_000_000; sent++) await group.send(new Uint8Array());
+  clearTimeout(timer);
+  assert(over, `${sent} messages, and still no turn for a timer`);
+});
+
+Deno.test("who floods himself reads as fast as he sends", async () => {
+  await using group = await joinFresh();
+  const count = 100_000;
+  const data = new Uint8Array(64);
+  let [sent, received, ahead] = [0, 0, 0];
+  const sending = (async () => {
+    for (; sent < count; sent++) await group.send(data);
+  })();
+  for await (const event of group) {
+    if (event.type !== "message") continue;
+    ahead = Math.max(ahead, sent - received);
+    if (++received === count) break;
+  }
+  await sending;
+  assertLess(ahead, count / 2);
+});
