@@ -5,10 +5,11 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import { CpgError, type Group, join } from "../mod.ts";
+import { CpgError, type Group } from "../mod.ts";
 import {
   eventWhere,
   freshName,
+  join,
   joinFresh,
   messages,
   pattern,

@@ -1,5 +1,10 @@
 /** What the tests share. */
-import { type Group, type GroupEvent, join, type JoinOptions } from "../mod.ts";
+import {
+  type Group,
+  type GroupEvent,
+  join as joinGroup,
+  type JoinOptions,
+} from "../mod.ts";
 
 /** How long anything may take before a test gives up, in milliseconds. */
 const BOUND = 20_000;
@@ -34,6 +39,21 @@ let groups = 0;
 /** A group name that no other test uses. */
 export function freshName(): string {
   return `${names}-${groups++}`;
+}
+
+let receiving: JoinOptions["receiving"];
+
+/** Has groups that are joined from here on receive in a certain way. */
+export function receiveBy(way: JoinOptions["receiving"]): void {
+  receiving = way;
+}
+
+/** Joins a group. */
+export function join(
+  name: string | Uint8Array,
+  options?: JoinOptions,
+): Promise<Group> {
+  return joinGroup(name, { receiving, ...options });
 }
 
 /** Joins a group of its own. */
