@@ -10,7 +10,7 @@ import { CpgModelFlag, CsError } from "./ffi.ts";
 import { SIZEOF_POLLFD } from "./libc.ts";
 import type { Libcpg } from "./libcpg.ts";
 import { NativeMemory } from "./memory.ts";
-import { hasDescriptors, Poller, POLLOUT } from "./poller.ts";
+import { hasDescriptors, Poller, POLLGONE, POLLOUT } from "./poller.ts";
 import { SIZEOF_CPG_MODEL_V1_DATA, writeCpgModelV1Data } from "./structs.ts";
 
 /** Addresses of the three callbacks of model v1. */
@@ -108,11 +108,6 @@ export class Connection {
     doing: string,
   ): Promise<Connection> {
     const call = "cpg_model_initialize";
-    // Without one for the socket, libqb closes descriptor 0, whatever that is;
-    // with too few, it says that there is no daemon.
-    if (!hasDescriptors(libcpg, DESCRIPTORS)) {
-      throw new CpgError(doing, call, "CS_ERR_NO_RESOURCES");
-    }
     const memory = new NativeMemory(libcpg, 8 + SIZEOF_CPG_MODEL_V1_DATA);
     try {
       writeCpgModelV1Data(memory.view, 8, {
@@ -120,12 +115,22 @@ export class Connection {
         flags: CpgModelFlag.DELIVER_INITIAL_TOTEM_CONF,
       });
       const data = memory.address + 8n;
-      const result = await changeHandles(
-        libcpg,
-        () => libcpg.async[call](memory.address, 1, data, 0n),
-      );
+      const result = await changeHandles(libcpg, () => {
+        // Without one for the socket, libqb closes descriptor 0, whatever that
+        // is; with too few, it says that there is no daemon.
+        if (!hasDescriptors(libcpg, DESCRIPTORS)) {
+          throw new CpgError(doing, call, "CS_ERR_NO_RESOURCES");
+        }
+        return libcpg.async[call](memory.address, 1, data, 0n);
+      });
       if (result !== CsError.CS_OK) throw new CpgError(doing, call, result);
-      return new Connection(libcpg, memory.view.getBigUint64(0, true));
+      const handle = memory.view.getBigUint64(0, true);
+      try {
+        return new Connection(libcpg, handle);
+      } catch (error) {
+        await finalize(libcpg, handle);
+        throw error;
+      }
     } finally {
       memory.free();
     }
@@ -216,14 +221,24 @@ export class Connection {
       this.#sendsLeft--;
       return true;
     }
+    const revents = this.#look();
+    if (revents & POLLOUT) this.#sendsLeft = SENDS_PER_LOOK;
+    // Where the daemon is gone, the send shall say so.
+    return revents !== 0;
+  }
+
+  /** Whether the daemon is gone. */
+  get broken(): boolean {
+    return (this.#look() & POLLGONE) !== 0;
+  }
+
+  /** What the socket is ready for. */
+  #look(): number {
     const { view, address } = this.#pollfd;
     view.setInt32(0, this.fd, true);
     view.setInt32(4, POLLOUT, true);
     this.libcpg.calls.poll(address, 1n, 0);
-    const revents = view.getInt16(6, true);
-    if (revents & POLLOUT) this.#sendsLeft = SENDS_PER_LOOK;
-    // Where the daemon is gone, the send shall say so.
-    return revents !== 0;
+    return view.getInt16(6, true);
   }
 
   /**
@@ -248,14 +263,15 @@ export class Connection {
 
   /** Gives the handle back; nothing may use the connection any more. */
   async finalize(): Promise<void> {
-    // Its result is of no use: the handle is gone in any case.
-    const { libcpg, handle } = this;
-    await this.exclusive(() =>
-      changeHandles(libcpg, () => libcpg.async.cpg_finalize(handle))
-    );
+    await this.exclusive(() => finalize(this.libcpg, this.handle));
     this.#memory.free();
     this.#pollfd.free();
   }
+}
+
+async function finalize(libcpg: Libcpg, handle: bigint): Promise<void> {
+  // Its result is of no use: the handle is gone in any case.
+  await changeHandles(libcpg, () => libcpg.async.cpg_finalize(handle));
 }
 
 /** Whether corosync took the request; false if it says to try again. */

@@ -112,12 +112,14 @@ class Recorder {
     // Too large for the arena: in a block from malloc, which is ours to free.
     const address = this.#state[State.EVENT];
     this.#state[State.EVENT] = 0n;
-    const header = new Uint32Array(viewOf(address, HEADER).slice());
-    const size = header[4] + header[5] * 2 ** 32;
-    const payload = new Uint8Array(viewOf(address + BigInt(HEADER), size));
-    const event = this.#read(header, payload, 0);
-    this.#libcpg.calls.free(address);
-    return event;
+    try {
+      const header = new Uint32Array(viewOf(address, HEADER).slice());
+      const size = header[4] + header[5] * 2 ** 32;
+      const payload = new Uint8Array(viewOf(address + BigInt(HEADER), size));
+      return this.#read(header, payload, 0);
+    } finally {
+      this.#libcpg.calls.free(address);
+    }
   }
 
   #inArena(): boolean {

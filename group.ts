@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { abortable, Ending, pause } from "./abortable.ts";
+import { abortable, Ending } from "./abortable.ts";
 import { Confirmations } from "./confirmations.ts";
 import type { Receiving } from "./dispatch.ts";
 import { CpgError } from "./errors.ts";
@@ -11,7 +11,8 @@ import type { GroupEvent, Member } from "./events.ts";
 import { Inbox } from "./inbox.ts";
 import * as multicast from "./multicast.ts";
 import type { SendBufferOptions, SendOptions, WaitOptions } from "./options.ts";
-import { Session, type SessionOptions } from "./session.ts";
+import type { SessionOptions } from "./session.ts";
+import { type Owner, Sessions } from "./sessions.ts";
 import { allocationOf, ZeroCopyBuffer } from "./zcb.ts";
 
 /** How to make a group. */
@@ -21,10 +22,6 @@ export interface GroupOptions extends SessionOptions {
 }
 
 const sent = Promise.resolve();
-
-/** The pauses between attempts to reconnect, in milliseconds. */
-const FIRST_PAUSE = 20;
-const LONGEST_PAUSE = 2000;
 
 /** Joins a group. */
 export let openGroup: (
@@ -49,7 +46,7 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
     openGroup = async (options, signal) => {
       const group = new Group(options);
       try {
-        await group.#open((event) => group.#inbox.push(event), signal);
+        await group.#sessions.open(signal);
         return group;
       } catch (error) {
         await group.close();
@@ -64,13 +61,7 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
   readonly #doing: string;
   readonly #inbox: Inbox;
   readonly #confirmations = new Confirmations();
-  /** The connection; none while there is no daemon. */
-  #session: Session | undefined;
-  #reconnected = Promise.withResolvers<Session>();
-  #self: Member = { nodeId: 0, pid: 0 };
-  #receiving: Receiving = "callbacks";
-  /** A lost connection's end, and the way to the next one. */
-  #reconnecting: Promise<void> | undefined;
+  readonly #sessions: Sessions;
   readonly #ending = new Ending();
   #left: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
@@ -81,19 +72,20 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
     this.#doing = `Cannot send to group ${JSON.stringify(options.name)}`;
     this.#inbox = new Inbox(
       options.highWaterMark,
-      () => this.#session?.receiver.resume(),
-      (event) => this.#confirmations.process(event, this.#self),
+      () => this.#sessions.current?.receiver.resume(),
+      (event) => this.#confirmations.process(event, this.self),
     );
+    this.#sessions = new Sessions(options, this.#owner(), this.#ending);
   }
 
   /** This member: its node and its process. */
   get self(): Member {
-    return this.#self;
+    return this.#sessions.self;
   }
 
   /** How it receives. */
   get receiving(): Receiving {
-    return this.#receiving;
+    return this.#sessions.receiving;
   }
 
   /**
@@ -143,7 +135,7 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
     options: SendBufferOptions,
   ): boolean {
     this.#checkOpen();
-    const session = this.#session;
+    const session = this.#sessions.current;
     if (!session || options.signal || data instanceof ZeroCopyBuffer) {
       return false;
     }
@@ -202,7 +194,7 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
    */
   trySend(data: Uint8Array | readonly Uint8Array[]): boolean {
     this.#checkOpen();
-    const session = this.#session;
+    const session = this.#sessions.current;
     if (!session) return false;
     const send = multicast.message(session.connection, this.#doing, data);
     if (!send.immediate) {
@@ -227,15 +219,11 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
     options: WaitOptions = {},
   ): Promise<ZeroCopyBuffer> {
     const { signal } = options;
-    const session = await this.#connected(signal);
-    const { ending } = session.connection;
-    const allocating = session.alloc(size);
-    try {
-      return await abortable(allocating, ending, signal);
-    } catch (error) {
-      allocating.then((buffer) => buffer.free(), () => {});
-      throw error;
-    }
+    this.#checkOpen();
+    return await this.#sessions.use(
+      (session) => session.alloc(size, signal),
+      signal,
+    );
   }
 
   /**
@@ -244,10 +232,12 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
    */
   async members(options: WaitOptions = {}): Promise<Member[]> {
     const { signal } = options;
-    const session = await this.#connected(signal);
     const doing = `Cannot list the members of ${JSON.stringify(this.name)}`;
-    const { ending } = session.connection;
-    return await abortable(session.members(doing), ending, signal);
+    this.#checkOpen();
+    return await this.#sessions.use(
+      (session) => session.members(doing, signal),
+      signal,
+    );
   }
 
   /** What happens in the group from now on, in order; one reader at a time. */
@@ -318,14 +308,6 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
     );
   }
 
-  /** The session, waiting for the next one where the daemon is lost. */
-  async #connected(signal?: AbortSignal): Promise<Session> {
-    this.#checkOpen();
-    signal?.throwIfAborted();
-    return this.#session ??
-      await abortable(this.#reconnected.promise, this.#ending, signal);
-  }
-
   /** Sends, and says as which one corosync has taken it in this session. */
   async #send(
     data: Uint8Array | readonly Uint8Array[] | ZeroCopyBuffer,
@@ -333,27 +315,28 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
   ): Promise<{ place: number; ending: Ending }> {
     this.#checkOpen();
     const { signal } = options;
-    signal?.throwIfAborted();
-    const session = this.#session ?? await this.#connected(signal);
-    const { connection, outbox } = session;
-    if (!(data instanceof ZeroCopyBuffer)) {
-      const send = multicast.message(connection, this.#doing, data);
-      const sending = outbox.send(send, signal);
-      const place = await abortable(sending, undefined, signal);
-      return { place, ending: connection.ending };
-    }
-    const allocation = allocationOf(data);
-    const sending = outbox.send(
-      multicast.buffer(connection, this.#doing, allocation, options),
+    return await this.#sessions.use(
+      async ({ connection, outbox }) => {
+        const { ending } = connection;
+        if (!(data instanceof ZeroCopyBuffer)) {
+          const send = multicast.message(connection, this.#doing, data);
+          const sending = outbox.send(send, signal);
+          return { place: await abortable(sending, undefined, signal), ending };
+        }
+        const allocation = allocationOf(data);
+        const sending = outbox.send(
+          multicast.buffer(connection, this.#doing, allocation, options),
+          signal,
+        );
+        allocation.during(sending);
+        return { place: await abortable(sending, undefined, signal), ending };
+      },
       signal,
     );
-    allocation.during(sending);
-    const place = await abortable(sending, undefined, signal);
-    return { place, ending: connection.ending };
   }
 
   async #leave(): Promise<void> {
-    const session = this.#session;
+    const session = this.#sessions.current;
     try {
       await session?.leave();
     } catch (error) {
@@ -362,79 +345,33 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
     await this.#close(this.#closedError("it has been left"));
   }
 
-  /** Opens a session, whose events go through `push`. */
-  async #open(
-    push: (event: GroupEvent) => void,
-    signal?: AbortSignal,
-  ): Promise<Session> {
+  /** What the sessions are to do with events, and with the loss of the daemon. */
+  #owner(): Owner {
     const [inbox, confirmations] = [this.#inbox, this.#confirmations];
-    let open = false;
-    const session = await Session.open(
-      this.#options,
-      {
-        // Until this member has arrived, there is nothing to hold back.
-        get full() {
-          return open && inbox.full;
-        },
-        push: (event) => {
-          confirmations.receive(event, this.#self);
-          push(event);
-        },
+    return {
+      get full() {
+        return inbox.full;
       },
-      (error) => this.#lose(session, error),
-      signal,
-    );
-    open = true;
-    this.#self = session.self;
-    this.#receiving = session.receiving;
-    this.#session = session;
-    return session;
-  }
-
-  /** The daemon is lost: what was received stays readable. */
-  #lose(session: Session, error: CpgError): void {
-    this.#session = undefined;
-    const why = "the daemon was lost";
-    if (!this.#options.reconnect || this.#left || this.#ending.ended) {
-      const closed = this.#closedError(why, error);
-      this.#reconnecting = session.close(closed);
-      this.#inbox.end(error);
-      this.#close(closed);
-      return;
-    }
-    this.#inbox.push({ type: "disconnected", error });
-    this.#confirmations.end(this.#doing, error);
-    this.#reconnecting = this.#reconnect(session.close(error));
-  }
-
-  /** Tries again and again, until there is a daemon or the group is closed. */
-  async #reconnect(cleanedUp: Promise<void>): Promise<void> {
-    await cleanedUp;
-    for (let wait = FIRST_PAUSE; !this.#ending.ended;) {
-      try {
-        let joined = false;
-        const session = await this.#open((event) => {
-          if (joined || event.type !== "membership") {
-            this.#inbox.push(event);
-          } else {
-            joined = true;
-            const { members } = event;
-            this.#inbox.push({ type: "reconnected", members });
-          }
-        });
-        this.#reconnected.resolve(session);
-        this.#reconnected = Promise.withResolvers();
-        return;
-      } catch (error) {
-        if (error instanceof CpgError && error.code === "CS_ERR_ACCESS") {
-          this.#inbox.end(error);
-          this.#close(this.#closedError("the daemon refuses this user", error));
-          return;
+      push: (event) => {
+        confirmations.receive(event, this.self);
+        inbox.push(event);
+      },
+      lost: (error) => {
+        // What was received stays readable.
+        if (this.#options.reconnect && !this.#left && !this.#ending.ended) {
+          inbox.push({ type: "disconnected", error });
+          confirmations.end(this.#doing, error);
+          return true;
         }
-        await pause(wait, this.#ending).catch(() => {});
-        wait = Math.min(2 * wait, LONGEST_PAUSE);
-      }
-    }
+        inbox.end(error);
+        this.#close(this.#closedError("the daemon was lost", error));
+        return false;
+      },
+      refused: (error) => {
+        inbox.end(error);
+        this.#close(this.#closedError("it could not be joined again", error));
+      },
+    };
   }
 
   #close(error: CpgError): Promise<void> {
@@ -445,7 +382,6 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
     this.#ending.end(error);
     this.#inbox.end();
     this.#confirmations.end(this.#doing, error);
-    await this.#reconnecting;
-    await this.#session?.close(error);
+    await this.#sessions.close(error);
   }
 }

@@ -84,9 +84,15 @@ export class Inbox {
       );
     }
     this.#reading = true;
+    let returned = false;
     const iterator: AsyncIterableIterator<GroupEvent> = {
-      next: () => this.#take(),
+      next: () =>
+        returned
+          ? Promise.resolve({ value: undefined, done: true })
+          : this.#take(),
       return: () => {
+        if (returned) return Promise.resolve({ value: undefined, done: true });
+        returned = true;
         this.#reading = false;
         this.#finishCurrent();
         // A pending read must not swallow the next event.

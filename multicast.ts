@@ -5,7 +5,7 @@
  * @module
  */
 import type { Connection } from "./connection.ts";
-import { type CpgCalls, CpgGuarantee } from "./ffi.ts";
+import { type CpgCalls, CpgGuarantee, CsError } from "./ffi.ts";
 import { NativeMemory } from "./memory.ts";
 import { addressOf } from "./native/deno.ts";
 import type { SendBufferOptions } from "./options.ts";
@@ -101,11 +101,12 @@ class OnePiece implements Send {
 
 /** Larger than the atomic size: a request and a reply for each fragment. */
 function fragments(
-  { libcpg, handle }: Connection,
+  connection: Connection,
   doing: string,
   parts: readonly Uint8Array[],
   size: number,
 ): Send {
+  const { libcpg, handle } = connection;
   return {
     doing,
     call,
@@ -115,13 +116,17 @@ function fragments(
       try {
         checkLength(doing, parts, size);
         content.bytes.set(joined(parts, size));
-        return await fromMemory(
+        const result = await fromMemory(
           libcpg.async[call],
           handle,
           memory,
           content.address,
           size,
         );
+        // libcpg says that all is well when the daemon dies amid the fragments.
+        return result === CsError.CS_OK && connection.broken
+          ? CsError.CS_ERR_LIBRARY
+          : result;
       } finally {
         content.free();
       }

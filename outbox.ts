@@ -4,7 +4,7 @@
  * @module
  */
 import type { Connection, Request } from "./connection.ts";
-import { CpgError } from "./errors.ts";
+import { CpgError, type Delivery } from "./errors.ts";
 
 /** A send; its `attempt` answers at once if it is `immediate`. */
 export interface Send extends Request {
@@ -40,10 +40,14 @@ export class Outbox {
 
   /** Sends at once, or says that it cannot now. */
   trySend(send: Send): boolean {
-    const taken = send.immediate && this.#pending.length === 0 &&
-      this.#connection.try(send);
-    if (taken) this.#taken++;
-    return taken;
+    if (!send.immediate || this.#pending.length > 0) return false;
+    try {
+      const taken = this.#connection.try(send);
+      if (taken) this.#taken++;
+      return taken;
+    } catch (error) {
+      throw failure(send, error);
+    }
   }
 
   /** Sends at once, if that needs no look at the socket. */
@@ -76,7 +80,7 @@ export class Outbox {
         await this.#deliver(pending);
         pending.resolve(++this.#taken);
       } catch (error) {
-        pending.reject(error);
+        pending.reject(failure(pending.send, error));
       }
     }
   }
@@ -102,15 +106,29 @@ export class Outbox {
   /** The connection ends: says of each send what may have become of it. */
   #giveUp(reason: CpgError): void {
     for (const { send, underWay, reject } of this.#pending) {
-      reject(
-        new CpgError(send.doing, send.call, reason.value, {
-          remedy: underWay
-            ? `${reason.message}; the message may or may not be delivered`
-            : `${reason.message}; the message was not sent`,
-          cause: reason,
-          delivery: underWay ? "unknown" : "none",
-        }),
-      );
+      reject(undelivered(send, reason, underWay ? "unknown" : "none"));
     }
   }
+}
+
+/** The error of a send; the first to fail may be what shows the daemon lost. */
+function failure(send: Send, error: unknown): unknown {
+  return error instanceof CpgError && error.code === "CS_ERR_LIBRARY"
+    ? undelivered(send, error, "unknown")
+    : error;
+}
+
+function undelivered(
+  { doing, call }: Send,
+  cause: CpgError,
+  delivery: Delivery,
+): CpgError {
+  const outcome = delivery === "none"
+    ? "the message was not sent"
+    : "the message may or may not be delivered";
+  return new CpgError(doing, call, cause.value, {
+    remedy: `${cause.message}; ${outcome}`,
+    cause,
+    delivery,
+  });
 }

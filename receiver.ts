@@ -6,6 +6,7 @@
  */
 import type { Connection } from "./connection.ts";
 import type { Dispatcher } from "./dispatch.ts";
+import { CpgError } from "./errors.ts";
 import type { GroupEvent, Member } from "./events.ts";
 import { CsError } from "./ffi.ts";
 import { Poller, POLLGONE, POLLIN, type Watch } from "./poller.ts";
@@ -27,7 +28,7 @@ export class Receiver {
   readonly #dispatcher: Dispatcher;
   readonly #inbox: Sink;
   readonly #self: Member;
-  readonly #broken: (result: number) => void;
+  readonly #broken: (failure: CpgError | number) => void;
   readonly #arrived = Promise.withResolvers<void>();
   readonly #departed = Promise.withResolvers<void>();
   #watch: Watch | undefined;
@@ -37,13 +38,16 @@ export class Receiver {
   #leaving = false;
   #stopped = false;
 
-  /** @param broken Called with a result code when the connection is lost. */
+  /**
+   * @param broken Called with a result code or an error when nothing more can
+   * be received.
+   */
   constructor(
     connection: Connection,
     dispatcher: Dispatcher,
     inbox: Sink,
     self: Member,
-    broken: (result: number) => void,
+    broken: (failure: CpgError | number) => void,
   ) {
     this.#connection = connection;
     this.#dispatcher = dispatcher;
@@ -91,30 +95,44 @@ export class Receiver {
     await Promise.all([this.#watch?.cancel(), this.#dispatching]);
   }
 
-  /** Takes events until none is left, or none is wanted. */
   async #dispatch(revents: number): Promise<void> {
+    let failure: CpgError | number | undefined;
+    try {
+      failure = await this.#take(revents);
+    } catch (error) {
+      failure = unreceived(error);
+    }
+    this.#dispatching = undefined;
+    if (this.#stopped) return;
+    if (failure === undefined) this.resume();
+    else this.#broken(failure);
+  }
+
+  /**
+   * Takes events until none is left, or none is wanted.
+   *
+   * @returns What the connection has broken with, if it has.
+   */
+  async #take(revents: number): Promise<number | undefined> {
     const poller = Poller.of(this.#connection.libcpg);
-    let result: number = CsError.CS_OK;
     let count = 0;
     // Sends that wait go before the next events, and the daemon has work.
     if (this.#connection.progress()) await poller.turn();
     while (this.#wanted) {
       count = 0;
-      result = await this.#dispatcher.run(this.#connection.handle, (event) => {
+      const { handle } = this.#connection;
+      const result = await this.#dispatcher.run(handle, (event) => {
         this.#inbox.push(event);
         this.#note(event);
         return ++count < BATCH && this.#wanted;
       });
-      if (count === 0 || isFatal(result)) break;
+      if (isFatal(result)) return result;
+      if (count === 0) break;
       this.#connection.progress();
       await poller.turn();
     }
-    this.#dispatching = undefined;
-    if (this.#stopped) return;
-    if (isFatal(result)) this.#broken(result);
-    else if ((revents & POLLGONE) && count === 0) {
-      this.#broken(CsError.CS_ERR_LIBRARY);
-    } else this.resume();
+    const gone = (revents & POLLGONE) !== 0 && count === 0;
+    return gone ? CsError.CS_ERR_LIBRARY : undefined;
   }
 
   get #wanted(): boolean {
@@ -139,4 +157,13 @@ export class Receiver {
 
 function isFatal(result: number): boolean {
   return result !== CsError.CS_OK && result !== CsError.CS_ERR_TRY_AGAIN;
+}
+
+/** An event has come that there is no memory for, and is lost. */
+function unreceived(error: unknown): CpgError {
+  if (error instanceof CpgError) return error;
+  return new CpgError("Cannot receive", "cpg_dispatch", "CS_ERR_NO_MEMORY", {
+    remedy: `${error}; make less of it wait at a time (highWaterMark)`,
+    cause: error,
+  });
 }

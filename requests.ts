@@ -57,6 +57,7 @@ export async function membership(
   connection: Connection,
   doing: string,
   group: Uint8Array,
+  signal?: AbortSignal,
 ): Promise<Member[]> {
   const { libcpg, handle } = connection;
   const call = "cpg_membership_get";
@@ -78,6 +79,6 @@ export async function membership(
       members = toMembers(readCpgAddresses(view, list, entries));
       return result;
     },
-  });
+  }, signal);
   return members;
 }

@@ -54,14 +54,14 @@ export class Session {
     this.self = self;
     this.#lost = lost;
     this.outbox = new Outbox(connection);
-    const broken = (result: number) =>
+    const broken = (failure: CpgError | number) => {
+      const doing = `Group ${JSON.stringify(options.name)} has lost the daemon`;
       this.#lost(
-        new CpgError(
-          `Group ${JSON.stringify(options.name)} has lost the daemon`,
-          "cpg_dispatch",
-          result,
-        ),
+        typeof failure === "number"
+          ? new CpgError(doing, "cpg_dispatch", failure)
+          : failure,
       );
+    };
     this.receiver = new Receiver(connection, dispatcher, sink, self, broken);
     this.receiver.resume();
   }
@@ -123,13 +123,23 @@ export class Session {
   }
 
   /** `cpg_zcb_alloc` */
-  alloc(size: number): Promise<ZeroCopyBuffer> {
-    return allocate(this.connection, size, this.#buffers);
+  async alloc(size: number, signal?: AbortSignal): Promise<ZeroCopyBuffer> {
+    const { connection } = this;
+    const allocating = allocate(connection, size, this.#buffers, signal);
+    try {
+      return await abortable(allocating, connection.ending, signal);
+    } catch (error) {
+      allocating.then((buffer) => buffer.free(), () => {});
+      throw error;
+    }
   }
 
   /** `cpg_membership_get` */
-  members(doing: string): Promise<Member[]> {
-    return membership(this.connection, doing, this.#options.groupName);
+  async members(doing: string, signal?: AbortSignal): Promise<Member[]> {
+    const { connection } = this;
+    const { groupName } = this.#options;
+    const asking = membership(connection, doing, groupName, signal);
+    return await abortable(asking, connection.ending, signal);
   }
 
   /**

@@ -73,13 +73,13 @@ export class Allocation {
 
   /** Whether it can be sent from on this connection; throws if not. */
   check(connection: Connection): void {
+    if (this.#released) {
+      throw new TypeError("Cannot send the buffer: it is freed");
+    }
     if (connection !== this.#connection) {
       throw new TypeError(
         "Cannot send the buffer: another group allocated it; copy its bytes into a buffer of this group",
       );
-    }
-    if (this.#released) {
-      throw new TypeError("Cannot send the buffer: it is freed");
     }
     if (this.#memory.byteLength === 0) {
       throw new TypeError(
@@ -238,6 +238,7 @@ export async function allocate(
   connection: Connection,
   size: number,
   outstanding: Set<Allocation>,
+  signal?: AbortSignal,
 ): Promise<ZeroCopyBuffer> {
   if (!Number.isInteger(size) || size < 1 || size > MAX_BUFFER_SIZE) {
     throw new RangeError(
@@ -270,7 +271,7 @@ export async function allocate(
   while (!allocation) {
     const before = held;
     try {
-      await connection.call({ doing, call, attempt });
+      await connection.call({ doing, call, attempt }, signal);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       await collectForgotten(connection);
@@ -304,9 +305,17 @@ function isRefusal(error: unknown): boolean {
 async function collectForgotten(connection: Connection): Promise<void> {
   const before = held;
   for (let turn = 0; turn < 50 && before > 0 && held >= before; turn++) {
-    if (turn % 10 === 0) new ArrayBuffer(2 ** 28);
+    if (turn % 10 === 0) nudgeCollector();
     await new Promise((resolve) => setTimeout(resolve));
     // What was found is freed by requests that are now in the queue.
     await connection.exclusive(() => Promise.resolve());
+  }
+}
+
+function nudgeCollector(): void {
+  try {
+    new ArrayBuffer(2 ** 28);
+  } catch {
+    // A collector that has no room for it has been at work.
   }
 }

@@ -247,6 +247,19 @@ Deno.test("a read given up does not swallow the next event", async () => {
   assertEquals(await messages(group, 1), [text("kept")]);
 });
 
+Deno.test("an iterator that has returned takes nothing from the next one", async () => {
+  await using group = await joinFresh();
+  const first = group[Symbol.asyncIterator]();
+  await first.return!();
+  const second = group[Symbol.asyncIterator]();
+  assertEquals(await first.next(), { value: undefined, done: true });
+  // Nor does returning once more let in a third.
+  await first.return!();
+  assertThrows(() => group[Symbol.asyncIterator](), TypeError);
+  assertEquals((await second.next()).value?.type, "membership");
+  await second.return!();
+});
+
 Deno.test("a reader that stops pauses dispatching, and nothing is lost", async () => {
   await using group = await joinFresh({ highWaterMark: 10_000 });
   const count = 1000;

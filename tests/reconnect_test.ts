@@ -54,6 +54,57 @@ Deno.test("a session comes back after the daemon is killed and started", async (
   assertEquals(said, ["before", "meanwhile", "shared", "after"]);
 });
 
+Deno.test("what waits for the daemon goes before what is asked for later", async () => {
+  const group = await joinFresh({ reconnect: true });
+  await node.kill();
+  await until("the loss", () => !group.trySend(text("too soon")));
+  const waiting = ["1", "2", "3"].map((word) => group.send(text(word)));
+  const said: string[] = [];
+  const reading = (async () => {
+    for await (const event of group) {
+      if (event.type === "reconnected") {
+        // Not even between two microtasks is there room for it.
+        let early = false;
+        for (let i = 0; i < 10_000 && !early; i++) {
+          early = await group.trySend(text("early"));
+        }
+      }
+      if (event.type !== "message") continue;
+      said.push(new TextDecoder().decode(event.data));
+      if (said.at(-1) === "end") break;
+    }
+  })();
+  await node.start();
+  await Promise.all(waiting);
+  await group.send(text("end"));
+  await within("the messages", reading);
+  assertEquals(said.filter((word) => Number(word) > 0), ["1", "2", "3"]);
+  assertEquals(said.indexOf("1"), 0);
+  await group.leave();
+});
+
+Deno.test("the send that finds the daemon gone says what became of it", async () => {
+  for (const reconnect of [true, false]) {
+    const group = await joinFresh({ reconnect });
+    const errors: unknown[] = [];
+    // The event loop does not turn, so nothing has told the group yet.
+    Deno.kill(node.pid!, "SIGKILL");
+    while (node.pid !== undefined);
+    try {
+      group.trySend(text("at once"));
+    } catch (error) {
+      errors.push(error);
+    }
+    errors.push(await group.send(text("x")).catch((error) => error));
+    assertEquals(
+      errors.map((error) => error instanceof CpgError && error.delivery),
+      ["unknown", "unknown"],
+    );
+    await group.close();
+    await node.start();
+  }
+});
+
 Deno.test("it comes back again and again", async () => {
   const group = await joinFresh({ reconnect: true });
   const { events } = record(group);

@@ -339,6 +339,7 @@ Deno.test("descriptors stay where they were", async () => {
   const group = await joinFresh();
   const before = descriptors();
   for (let i = 0; i < 200; i++) await (await group.alloc(5000)).free();
-  assertEquals(descriptors(), before);
+  // Waiting takes one for as long as there is something to wait for.
+  await until("no more than before", () => descriptors() <= before);
   await group.leave();
 });
