@@ -23,6 +23,7 @@ const DEFAULT_HIGH_WATER_MARK = 2 ** 20;
  * is part of it: `"orders"` and `"orders\0"`, as Pacemaker's kin write it, are
  * two groups.
  * @returns The group, joined. (`cpg_model_initialize`, `cpg_join`)
+ * @throws {TypeError} If the name is neither well-formed text nor bytes.
  * @throws {RangeError} If the name is empty or too long, or the high-water
  * mark is not a positive number.
  * @throws {CpgError} `CS_ERR_LIBRARY` without libcpg or without a daemon,
@@ -51,9 +52,14 @@ export async function join(
   const { signal, library, receiving, reconnect = false } = options;
   const { highWaterMark = DEFAULT_HIGH_WATER_MARK } = options;
   const groupName = encodeName(name);
-  if (!(highWaterMark > 0)) {
+  if (typeof highWaterMark !== "number" || !(highWaterMark > 0)) {
     throw new RangeError(
       `Cannot join: the high-water mark is a positive number of bytes, not ${highWaterMark}`,
+    );
+  }
+  if (![undefined, "recorder", "callbacks"].includes(receiving)) {
+    throw new TypeError(
+      `Cannot join: \`receiving\` is "recorder" or "callbacks", not ${receiving}`,
     );
   }
   signal?.throwIfAborted();
@@ -77,10 +83,26 @@ export async function join(
   }
 }
 
+function encodeText(name: string): Uint8Array {
+  const bytes = new TextEncoder().encode(name);
+  // Half of a surrogate pair would be encoded as any other half.
+  if (new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes) !== name) {
+    throw new TypeError(
+      `Cannot join group ${
+        JSON.stringify(name)
+      }: its name is not well-formed; give it as bytes, if they are what you mean`,
+    );
+  }
+  return bytes;
+}
+
 function encodeName(name: string | Uint8Array): Uint8Array {
-  const bytes = typeof name === "string"
-    ? new TextEncoder().encode(name)
-    : name.slice();
+  if (typeof name !== "string" && !(name instanceof Uint8Array)) {
+    throw new TypeError(
+      `Cannot join: a group's name is a string or a Uint8Array, not ${name}`,
+    );
+  }
+  const bytes = typeof name === "string" ? encodeText(name) : name.slice();
   if (bytes.length === 0) {
     throw new RangeError(
       "Cannot join group: its name is empty (0 bytes); a name has 1 to 128 bytes",

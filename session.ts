@@ -159,18 +159,23 @@ export class Session {
   /**
    * Rejects what is pending with the error, frees buffers and handle; resolves
    * when libcpg and the daemon are done with it.
+   *
+   * @param lost Whether nobody asked for it, so that something may still be
+   * reading buffers.
    */
-  close(error: CpgError): Promise<void> {
-    return this.#closed ??= this.#close(error);
+  close(error: CpgError, lost = false): Promise<void> {
+    return this.#closed ??= this.#close(error, lost);
   }
 
-  async #close(error: CpgError): Promise<void> {
+  async #close(error: CpgError, lost: boolean): Promise<void> {
     this.connection.ending.end(error);
     await this.receiver.stop();
     await this.outbox.flush();
     // A buffer that is just being allocated is to be freed, too.
     await this.connection.exclusive(() => Promise.resolve());
-    await Promise.all(Array.from(this.#buffers, (buffer) => buffer.release()));
+    await Promise.all(
+      Array.from(this.#buffers, (buffer) => buffer.release(lost)),
+    );
     await this.connection.finalize();
     this.#dispatcher.close();
   }

@@ -124,7 +124,7 @@ export class Sessions {
 
   #lose(session: Session, error: CpgError): void {
     this.#current = undefined;
-    const cleanedUp = session.close(error);
+    const cleanedUp = session.close(error, true);
     this.#transition = cleanedUp;
     if (this.#owner.lost(error)) this.#transition = this.#reconnect(cleanedUp);
   }

@@ -7,12 +7,12 @@
 import type { Connection } from "./connection.ts";
 import { CpgError } from "./errors.ts";
 import { CsError } from "./ffi.ts";
-import type { Libcpg } from "./libcpg.ts";
 import type { NativeMemory } from "./memory.ts";
 import { detach, viewOf } from "./native/deno.ts";
 import {
   checkRoom,
-  freeMap,
+  emptyContent,
+  freeDaemonSide,
   HEADER,
   isMap,
   LARGEST_MAP,
@@ -21,6 +21,7 @@ import {
   serverAddress,
   unmapContent,
 } from "./zcb_memory.ts";
+import { countRetired, retire } from "./zcb_retired.ts";
 
 /** The largest buffer, in bytes. */
 export const MAX_BUFFER_SIZE = LARGEST_MAP - HEADER;
@@ -40,7 +41,7 @@ export class Allocation {
   readonly address: bigint;
   /** Whether it is a map of its own, rather than from `malloc`. */
   readonly #map: boolean;
-  readonly #memory: ArrayBuffer;
+  #memory: ArrayBuffer;
   readonly #outstanding: Set<Allocation>;
   readonly size: number;
   /** Whether the daemon has mapped the memory, too. */
@@ -102,45 +103,40 @@ export class Allocation {
     send.then(settled, settled);
   }
 
-  /** Detaches every view, and frees the memory when no send needs it. */
-  release(): Promise<void> {
-    return this.#released ??= this.#release();
+  /**
+   * Detaches every view, and frees the memory when no send needs it.
+   *
+   * @param used Whether something may still be reading the content, which
+   * nobody has asked to free.
+   */
+  release(used: boolean): Promise<void> {
+    return this.#released ??= this.#release(used);
   }
 
-  async #release(): Promise<void> {
-    const transferredAway = this.#memory.byteLength === 0;
-    const keep = transferredAway || !detach(this.#memory);
+  async #release(used: boolean): Promise<void> {
+    const memory = this.#memory;
+    // What the user has transferred away stays where it is, since a view of
+    // it may be in use anywhere; only the daemon's side is freed.
+    const stays = memory.byteLength === 0;
+    if (!stays) detach(memory);
+    this.#memory = nothing.buffer;
     if (this.#sends > 0) {
       await new Promise<void>((resolve) => this.#sendsDone = resolve);
     }
-    // What the user has transferred away stays where it is, since a view of
-    // it may be in use anywhere; only the daemon's side is freed.
-    const connection = this.#connection;
-    const { libcpg, handle } = connection;
-    if (keep && !transferredAway) this.#unmapWhenCollected(libcpg);
-    if (this.#map) {
-      await freeMap(connection, this.address, this.size, keep);
-    } else if (!keep) {
-      await connection.exclusive(() =>
-        libcpg.async.cpg_zcb_free!(handle, this.address)
-      );
+    const { size, address } = this;
+    const { libcpg } = this.#connection;
+    if (this.#map) await freeDaemonSide(this.#connection, address, size);
+    if (!stays) {
+      const emptied = this.#map && !used && emptyContent(libcpg, address, size);
+      retire(memory, emptied ? 0 : size, () => {
+        if (this.#map) unmapContent(libcpg, address, size);
+        else libcpg.calls.free(address);
+      });
     }
     this.#outstanding.delete(this);
     held--;
   }
-
-  /** Where views cannot be emptied: all of them refer to the ArrayBuffer. */
-  #unmapWhenCollected(libcpg: Libcpg): void {
-    const { address, size } = this;
-    const unmap = this.#map
-      ? () => unmapContent(libcpg, address, size)
-      : () => libcpg.calls.free(address);
-    viewed.register(this.#memory, unmap);
-  }
 }
-
-/** Memory that goes when its ArrayBuffer does, to which every view refers. */
-const viewed = new FinalizationRegistry<() => void>((unmap) => unmap());
 
 const nothing = new Uint8Array();
 
@@ -149,7 +145,7 @@ const allocations = new WeakMap<ZeroCopyBuffer, Allocation>();
 /** A view keeps its buffer from being collected. */
 const owners = new WeakMap<Uint8Array, ZeroCopyBuffer>();
 const forgotten = new FinalizationRegistry<Allocation>((allocation) => {
-  allocation.release();
+  allocation.release(false);
 });
 
 /**
@@ -179,7 +175,7 @@ export class ZeroCopyBuffer {
   }
 
   readonly #allocation: Allocation;
-  readonly #bytes: Uint8Array<ArrayBuffer>;
+  #bytes: Uint8Array<ArrayBuffer>;
 
   private constructor(allocation: Allocation) {
     this.#allocation = allocation;
@@ -214,7 +210,8 @@ export class ZeroCopyBuffer {
    */
   free(): Promise<void> {
     forgotten.unregister(this);
-    return this.#allocation.release();
+    this.#bytes = nothing;
+    return this.#allocation.release(false);
   }
 
   /** Frees the memory, without waiting for it. */
@@ -269,13 +266,13 @@ export async function allocate(
   };
   let allocation: Allocation | undefined;
   while (!allocation) {
-    const before = held;
+    const progress = watchProgress();
     try {
       await connection.call({ doing, call, attempt }, signal);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       await collectForgotten(connection);
-      if (held >= before) throw error;
+      if (!progress()) throw error;
     }
   }
   return create(allocation);
@@ -303,13 +300,20 @@ function isRefusal(error: unknown): boolean {
  * Finding and freeing take some turns of the event loop.
  */
 async function collectForgotten(connection: Connection): Promise<void> {
-  const before = held;
-  for (let turn = 0; turn < 50 && before > 0 && held >= before; turn++) {
+  const progress = watchProgress();
+  for (let turn = 0; turn < 50 && held + countRetired() > 0; turn++) {
+    if (progress()) break;
     if (turn % 10 === 0) nudgeCollector();
     await new Promise((resolve) => setTimeout(resolve));
     // What was found is freed by requests that are now in the queue.
     await connection.exclusive(() => Promise.resolve());
   }
+}
+
+/** Says whether any memory has gone since. */
+function watchProgress(): () => boolean {
+  const before = { held, retired: countRetired() };
+  return () => held < before.held || countRetired() < before.retired;
 }
 
 function nudgeCollector(): void {

@@ -29,6 +29,7 @@ const HEADER_SERVER_ADDRESS = 8;
 const PAGE = 4096;
 const PROT_READ_WRITE = 0x1 | 0x2;
 const MAP_PRIVATE_ANONYMOUS = 0x2 | 0x20;
+const MAP_FIXED = 0x10;
 const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 const RLIMIT_FSIZE = 1;
 const FOLDER = "/dev/shm";
@@ -109,37 +110,28 @@ export function checkRoom(libcpg: Libcpg, size: number, doing: string): void {
 }
 
 /**
- * `cpg_zcb_free` of a map, by which the daemon unmaps its side.
- *
- * @param keep Leave this process's side mapped.
+ * Has the daemon let go of a map, which stays mapped in this process.
+ * (`cpg_zcb_free`)
  */
-export async function freeMap(
+export async function freeDaemonSide(
   connection: Connection,
   content: bigint,
   size: number,
-  keep: boolean,
 ): Promise<void> {
   const { libcpg, handle } = connection;
-  const mapSize = mapSizeOf(size);
   const start = content - BigInt(HEADER);
-  // When no call is using it any more.
-  const unmap = (map: bigint) =>
-    connection.exclusive(() => libcpg.async.munmap(map, BigInt(mapSize)));
   if (serverAddress(content) === 0n) {
     // The daemon has no side, nor has it unlinked the file.
     unlinkFileOf(libcpg, start);
-    if (!keep) await unmap(start);
     return;
   }
-  let map = start;
-  if (keep) {
-    // libcpg tells the daemon what the header says, and unmaps what it is
-    // given: a map of the same size with the same header.
-    map = anonymousMap(libcpg, mapSize);
-    if (map === MAP_FAILED) return;
-    new Uint8Array(viewOf(map, HEADER))
-      .set(new Uint8Array(viewOf(start, HEADER)));
-  }
+  // libcpg tells the daemon what the header says, and unmaps what it is given:
+  // a map of the same size with the same header.
+  const mapSize = mapSizeOf(size);
+  const map = anonymousMap(libcpg, mapSize);
+  if (map === MAP_FAILED) return;
+  new Uint8Array(viewOf(map, HEADER))
+    .set(new Uint8Array(viewOf(start, HEADER)));
   const call = "cpg_zcb_free";
   try {
     await connection.call({
@@ -149,9 +141,23 @@ export async function freeMap(
     });
   } catch {
     // Where the connection ends, the daemon lets go by itself; libcpg leaves
-    // it mapped.
-    await unmap(map);
+    // it mapped. No call may be using it when it is unmapped.
+    await connection.exclusive(() => libcpg.async.munmap(map, BigInt(mapSize)));
   }
+}
+
+/**
+ * Puts memory that is empty, and takes none, in the place of a map.
+ *
+ * @returns Whether that worked.
+ */
+export function emptyContent(
+  libcpg: Libcpg,
+  content: bigint,
+  size: number,
+): boolean {
+  const start = content - BigInt(HEADER);
+  return anonymousMap(libcpg, mapSizeOf(size), start) === start;
 }
 
 /** Unmaps this process's side of a map, of which the daemon's is freed. */
@@ -160,7 +166,7 @@ export function unmapContent(
   content: bigint,
   size: number,
 ): void {
-  calls.munmap(content - BigInt(HEADER), BigInt(size + HEADER));
+  calls.munmap(content - BigInt(HEADER), BigInt(mapSizeOf(size)));
 }
 
 /**
@@ -208,12 +214,13 @@ function maps(libcpg: Libcpg): Map[] {
   );
 }
 
-function anonymousMap(libcpg: Libcpg, size: number): bigint {
+/** Maps memory that is empty, somewhere or in the place of another map. */
+function anonymousMap(libcpg: Libcpg, size: number, place = 0n): bigint {
   return libcpg.calls.mmap(
-    0n,
+    place,
     BigInt(size),
     PROT_READ_WRITE,
-    MAP_PRIVATE_ANONYMOUS,
+    place === 0n ? MAP_PRIVATE_ANONYMOUS : MAP_PRIVATE_ANONYMOUS | MAP_FIXED,
     -1,
     0n,
   );

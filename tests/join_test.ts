@@ -42,13 +42,23 @@ Deno.test("the length is part of the name: a NUL more is another group", async (
 });
 
 Deno.test("a high-water mark that is none is refused", async () => {
-  for (const highWaterMark of [0, -1, NaN]) {
+  for (const highWaterMark of [0, -1, NaN, "1" as unknown as number]) {
     await assertRejects(
       () => joinFresh({ highWaterMark }),
       RangeError,
       "high-water mark",
     );
   }
+});
+
+Deno.test("what is no name, and no way of receiving, is refused", async () => {
+  const nothing = undefined as unknown as string;
+  const half = "\ud800";
+  for (const name of [nothing, 5, ["a"], half] as string[]) {
+    await assertRejects(() => join(name), TypeError, "name");
+  }
+  const receiving = "pigeon" as "recorder";
+  await assertRejects(() => joinFresh({ receiving }), TypeError, "pigeon");
 });
 
 Deno.test("without the library: what was tried, and how to install it", async () => {

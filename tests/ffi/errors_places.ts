@@ -3,7 +3,11 @@ import { assert, assertEquals } from "@std/assert";
 import { CsError, openLibcpg } from "../../ffi.ts";
 import { openLibcpg as loadLibcpg } from "../../libcpg.ts";
 import type { Connection } from "../../connection.ts";
-import { freeMap, serverAddress } from "../../zcb_memory.ts";
+import {
+  freeDaemonSide,
+  serverAddress,
+  unmapContent,
+} from "../../zcb_memory.ts";
 import { library, program, testWithC, variant } from "../c.ts";
 import { crowd } from "../crowd.ts";
 import { withRoom } from "../shm.ts";
@@ -168,7 +172,8 @@ provoke("zero copy of other versions", [
     handle: client.handle,
     exclusive: (task: () => Promise<unknown>) => task(),
   } as unknown as Connection;
-  await freeMap(connection, buffer[0], 100, false);
+  await freeDaemonSide(connection, buffer[0], 100);
+  unmapContent(connection.libcpg, buffer[0], 100);
 }, testWithC);
 
 /** Runs a program that is to end by a signal. */
