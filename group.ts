@@ -94,7 +94,8 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
    * bytes before the promise resolves: corosync has taken the message then.
    *
    * Messages above 1,047,552 bytes travel in fragments, and fail with
-   * `CS_ERR_INTERRUPT` if the membership changes in between.
+   * `CS_ERR_INTERRUPT` if the membership changes in between. Where corosync is
+   * behind with them, libcpg itself writes `sleep. counter=…` to standard error.
    *
    * @param data A message of 0 to 2,147,483,647 bytes; an array of
    * `Uint8Array`s is one message, too. (`cpg_mcast_joined`)

@@ -154,7 +154,8 @@ async function runShown(
   const script = `exec "$0" "$@" ${redirect}`;
   const child = new Process(["sh", "-c", script, ...command], {
     cwd,
-    env: { LC_ALL: "C.UTF-8" },
+    // What an interrupted apt-get leaves behind goes with its folder.
+    env: { LC_ALL: "C.UTF-8", TMPDIR: cwd },
     stdin: "null",
     stdout,
     stderr: "piped",
