@@ -104,40 +104,28 @@ export class CorosyncNode {
     }
   }
 
-  /** Starts the daemon if it does not run, and waits until it is ready. */
+  /**
+   * Starts the daemon if it does not run, and waits until it is ready. One that
+   * is about to end is replaced when it has.
+   */
   async start(options?: WaitOptions): Promise<void> {
-    if (this.pid === undefined) {
-      // In a session of its own, Ctrl-C does not reach it. Its parent leaves
-      // it to the anchor, so that it is nobody's child.
-      const script = 'setsid "$1" -f -c "$2" >>"$3" 2>&1 </dev/null &\n' +
-        'echo $! >>"$4"';
-      const files = [CONFIGURATION_FILE, LOG_FILE, DAEMONS_FILE]
-        .map((name) => `${this.#settings.folder}/${name}`);
-      await this.#place.run(
-        ["sh", "-c", script, "sh", this.#settings.corosync.daemon, ...files],
-        this.#env(),
-      );
-    }
+    if (await this.#answers(options)) return;
+    // In a session of its own, Ctrl-C does not reach it. Its parent leaves
+    // it to the anchor, so that it is nobody's child.
+    const script = 'setsid "$1" -f -c "$2" >>"$3" 2>&1 </dev/null &\n' +
+      'echo $! >>"$4"';
+    const files = [CONFIGURATION_FILE, LOG_FILE, DAEMONS_FILE]
+      .map((name) => `${this.#settings.folder}/${name}`);
+    await this.#place.run(
+      ["sh", "-c", script, "sh", this.#settings.corosync.daemon, ...files],
+      this.#env(),
+    );
     await this.ready(options);
   }
 
   /** Waits until the daemon answers: it has formed a ring and lets us in. */
-  async ready({ timeout = 30_000 }: WaitOptions = {}): Promise<void> {
-    // A daemon takes no connection before its first ring is complete, and a
-    // frozen one keeps who asks waiting.
-    const seconds = `${Math.ceil(Math.min(timeout, 2_000) / 1_000)}`;
-    const ask = [
-      "timeout",
-      "-s",
-      "KILL",
-      seconds,
-      this.#settings.corosync.cpgtool,
-    ];
-    await this.#until("ready", timeout, async () => {
-      if (this.pid === undefined) throw this.#error("has ended");
-      return await this.#place.run(ask, this.#env())
-        .then(() => true, () => false);
-    });
+  async ready(options?: WaitOptions): Promise<void> {
+    if (!await this.#answers(options)) throw this.#error("has ended");
   }
 
   /** Ends the daemon without warning (SIGKILL). */
@@ -242,6 +230,20 @@ export class CorosyncNode {
     if (pid === undefined) throw this.#error("is not running");
     await this.#place.run(["sh", "-c", 'kill -s "$0" "$1"', name, `${pid}`]);
     return pid;
+  }
+
+  /** Waits until the daemon answers, or has ended; returns whether it answers. */
+  async #answers({ timeout = 30_000 }: WaitOptions = {}): Promise<boolean> {
+    // A daemon takes no connection before its first ring is complete, and a
+    // frozen one keeps who asks waiting.
+    const seconds = `${Math.ceil(Math.min(timeout, 2_000) / 1_000)}`;
+    const { cpgtool } = this.#settings.corosync;
+    const ask = ["timeout", "-s", "KILL", seconds, cpgtool];
+    await this.#until("ready", timeout, async () => {
+      return this.pid === undefined ||
+        await this.#place.run(ask, this.#env()).then(() => true, () => false);
+    });
+    return this.pid !== undefined;
   }
 
   async #ended({ timeout = 30_000 }: WaitOptions = {}): Promise<void> {

@@ -88,6 +88,18 @@ test("a node is killed, frozen, thawed, stopped and started", async () => {
   await assertRejects(() => node.kill(), Error, "is not running");
 });
 
+test("a daemon that is about to end is started again", async () => {
+  await using cluster = await startCluster();
+  const [node] = cluster.nodes;
+  const first = node.pid;
+  await node.freeze();
+  const started = node.start(); // waits for its answer
+  await node.kill();
+  await started;
+  assertNotEquals(node.pid, first);
+  await node.ready();
+});
+
 test("orphans on a node leave no zombies", async () => {
   await using cluster = await startCluster();
   const [node] = cluster.nodes;
