@@ -2,7 +2,7 @@ import { assert, assertEquals, assertGreater } from "@std/assert";
 import { type CorosyncNode, startCluster } from "../testing/mod.ts";
 import { decode } from "../testing/place.ts";
 import { program, testWithC } from "./c.ts";
-import { finish, Member, sendFromAll } from "./cluster/driver.ts";
+import { BOUND, finish, Member, sendFromAll } from "./cluster/driver.ts";
 import { type Journal, judge } from "./cluster/journal.ts";
 import { until, within } from "./support.ts";
 
@@ -20,9 +20,8 @@ function start(node: CorosyncNode, file: string, ...args: string[]) {
 
 async function output(
   { child }: ReturnType<typeof start>,
-  bound: number,
 ): Promise<string> {
-  const { code, stdout } = await within("a program", child.output(), bound);
+  const { code, stdout } = await within("a program", child.output(), BOUND);
   assertEquals(code, 0);
   return decode(stdout);
 }
@@ -59,12 +58,12 @@ testWithC(
     ) members.push(await Member.join(node, how));
 
     const started = performance.now();
-    const sending = sendFromAll(members, "send 300 100000 0", 120_000);
+    const sending = sendFromAll(members, "send 300 100000 0");
     // Others come and go meanwhile, each in its own way.
     const guests: Journal[] = [];
     for (const how of [options, inC]) {
       const guest = await Member.join(two, how);
-      await guest.ask("send 20 100000 0", "sent", 60_000);
+      await guest.ask("send 20 100000 0", "sent");
       guests.push(...await finish([guest]));
       const killed = await Member.join(three, how);
       await killed.tell("send 1000 100000 0");
@@ -106,7 +105,7 @@ Deno.test("conformance: 1,440 joins and leaves in a minute, beside 200,000 buffe
     start(node, "churn.ts", "churn", "8", "60")
   );
   const outputs = await Promise.all(
-    churning.map((process) => output(process, 120_000)),
+    churning.map((process) => output(process)),
   );
   const journals = await finish(observers);
   assertEquals(judge(journals).problems, []);
@@ -127,7 +126,7 @@ Deno.test("conformance: 1,440 joins and leaves in a minute, beside 200,000 buffe
   console.log(`  ${sessions} members came and went; all agree on every change`);
 
   for (const [index, node] of hoards.entries()) {
-    const text = await output(hoarding[index], 120_000);
+    const text = await output(hoarding[index]);
     assertEquals(text.trimEnd().split("\n").at(-1), "100000");
     assertEquals(await maps(node), 0);
   }
@@ -140,7 +139,7 @@ Deno.test("conformance: 100 processes exit without freeing what they have", asyn
   for (let i = 0; i < 50; i++) {
     const pair = [1, 2].map(() => start(node, "hoard.ts", "0", "1", "1048576"));
     for (const process of pair) {
-      assertEquals(await output(process, 20_000), "1\n");
+      assertEquals(await output(process), "1\n");
     }
   }
   await until("the daemon to let go", async () => await maps(node) === 0);

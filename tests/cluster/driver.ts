@@ -17,6 +17,12 @@ export interface MemberOptions {
   readonly reconnect?: boolean;
 }
 
+/**
+ * How long anything may take, in milliseconds: on a crowded machine daemons
+ * lose each other now and then, and come back.
+ */
+export const BOUND = 120_000;
+
 let journals = 0;
 
 /** A member of a group on a node: `member.ts` or `member.c`. */
@@ -95,27 +101,27 @@ export class Member {
   }
 
   /** Waits until it says something, and returns what follows that word. */
-  async hear(word: string, bound?: number): Promise<string> {
+  async hear(word: string): Promise<string> {
     let line: string | undefined;
     await until(`${this.#name || "a member"} to say ${word}`, () => {
       const index = this.#said.findIndex((line) => line.startsWith(word));
       if (index >= 0) [line] = this.#said.splice(index, 1);
       return line !== undefined;
-    }, bound);
+    }, BOUND);
     return line!.slice(word.length + 1);
   }
 
   /** Tells it something and waits for the answer. */
-  async ask(order: string, word: string, bound?: number): Promise<string> {
+  async ask(order: string, word: string): Promise<string> {
     await this.tell(order);
-    return await this.hear(word, bound);
+    return await this.hear(word);
   }
 
   /** Waits until what it has written down satisfies. */
   async writes(
     what: string,
     satisfies: (text: string) => boolean,
-    bound?: number,
+    bound = BOUND,
   ): Promise<void> {
     await until(`${this.#name} to write ${what}`, async () => {
       if (satisfies(this.text)) return true;
@@ -125,17 +131,20 @@ export class Member {
   }
 
   /** Waits until it has joined again, if it has lost its daemon. */
-  async isBack(bound?: number): Promise<void> {
+  async isBack(): Promise<void> {
     await this.writes(
       "its return",
       (text) => text.lastIndexOf("\nr ") >= text.lastIndexOf("\nd "),
-      bound,
     );
   }
 
   /** Waits for its end, and returns its exit status. */
   async end(): Promise<number> {
-    const { code } = await within(`${this.#name} to end`, this.#process.status);
+    const { code } = await within(
+      `${this.#name} to end`,
+      this.#process.status,
+      BOUND,
+    );
     await this.#input.close().catch(() => {});
     await this.#listening;
     return code;
@@ -161,9 +170,8 @@ export class Member {
 export async function sendFromAll(
   members: readonly Member[],
   order: string,
-  bound?: number,
 ): Promise<void> {
-  await Promise.all(members.map((member) => member.ask(order, "sent", bound)));
+  await Promise.all(members.map((member) => member.ask(order, "sent")));
 }
 
 /** How long a message may be on its way, in milliseconds, until it is lost. */
@@ -173,18 +181,15 @@ const PATIENCE = 2_000;
  * Stops the members' sending, and waits until everyone has received what any of
  * them has sent.
  */
-export async function rest(
-  members: readonly Member[],
-  bound = 20_000,
-): Promise<void> {
+export async function rest(members: readonly Member[]): Promise<void> {
   await Promise.all(
-    members.map((member) => member.ask("stop", "sent", bound)),
+    members.map((member) => member.ask("stop", "sent")),
   );
-  const end = Date.now() + bound;
+  const end = Date.now() + BOUND;
   for (;;) {
     // One more, which is there only when all before it are.
     const counts = await Promise.all(
-      members.map((member) => member.ask("send 1 1 0", "sent", bound)),
+      members.map((member) => member.ask("send 1 1 0", "sent")),
     );
     const last = members.map(({ name }, index) =>
       `\nm ${name} ${Number(counts[index]) - 1} `

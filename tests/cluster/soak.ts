@@ -11,14 +11,11 @@ import { openLibcpg } from "../../ffi.ts";
 import { Cluster, type CorosyncNode } from "../../testing/mod.ts";
 import { program } from "../c.ts";
 import { FAULTS, shell } from "./chaos.ts";
-import { Member, rest } from "./driver.ts";
+import { BOUND, Member, rest } from "./driver.ts";
 import { judge, type Verdict } from "./journal.ts";
 
 /** What every member sends: a message of up to 30,000 bytes each 20 ms. */
 const LOAD = "send 1000000 30000 20000";
-
-/** How long anything may take, in milliseconds. */
-const BOUND = 60_000;
 
 /** How large /dev/shm is, so that it can be filled. */
 const ROOM = "128m";
@@ -129,8 +126,8 @@ async function round(name: string): Promise<Verdict> {
     if (!node.running) throw new Error(`The daemon on node ${node.id} died`);
   }
   await cluster.settled({ timeout: BOUND });
-  await Promise.all(lasting.map((member) => member.isBack(BOUND)));
-  await rest(members.filter((member) => !member.ended), BOUND);
+  await Promise.all(lasting.map((member) => member.isBack()));
+  await rest(members.filter((member) => !member.ended));
   for (const { ended, name } of lasting) {
     if (ended) throw new Error(`${name} has ended`);
   }
