@@ -14,6 +14,15 @@ export function free(): Promise<number> {
 }
 
 /**
+ * The command that sets its size. All of it is named, lest mount repeats the
+ * owner that it finds, who may not exist in this user namespace.
+ */
+export function resizing(size: number | string): string[] {
+  const options = `remount,size=${size}`;
+  return ["mount", "-t", "tmpfs", "-o", options, "tmpfs", FOLDER];
+}
+
+/**
  * Leaves only so many bytes free there for a while.
  *
  * @returns Why that cannot be done here, if so; the reason is printed, too.
@@ -23,17 +32,10 @@ export async function withRoom(
   test: () => Promise<void>,
 ): Promise<string | undefined> {
   const usual = await bytes("size");
-  // All of it is named, lest mount repeats the owner that it finds, who may
-  // not exist in this user namespace.
-  const remount = (size: number) =>
-    run("mount", [
-      "-t",
-      "tmpfs",
-      "-o",
-      `remount,size=${size}`,
-      "tmpfs",
-      FOLDER,
-    ]);
+  const remount = (size: number) => {
+    const [command, ...args] = resizing(size);
+    return run(command, args);
+  };
   const remounted = await remount(await bytes("used") + room);
   if (remounted.code !== 0) {
     const why = `${FOLDER} cannot be resized (${remounted.stderr.trim()})`;

@@ -6,6 +6,7 @@
  */
 import { CpgError, join } from "../../mod.ts";
 import { CorosyncNode } from "../../testing/mod.ts";
+import { resizing } from "../shm.ts";
 
 const node = CorosyncNode.ambient();
 const [limit] = Deno.args;
@@ -82,7 +83,8 @@ if (limit === "shm") {
     written.bytes.fill(1);
     return group.sendAndConfirm(written);
   };
-  run("mount", "-o", "remount,size=100m", "/dev/shm");
+  const [mount, ...args] = resizing("100m");
+  run(mount, ...args);
   const free = run("df", "-B1", "--output=avail", "/dev/shm").split("\n")[1];
   run("fallocate", "-l", free, ballast);
   await all("send", "unwritten", "written", "join", "alloc");

@@ -10,6 +10,7 @@
 import { openLibcpg } from "../../ffi.ts";
 import { Cluster, type CorosyncNode } from "../../testing/mod.ts";
 import { program } from "../c.ts";
+import { resizing } from "../shm.ts";
 import { FAULTS, shell } from "./chaos.ts";
 import { BOUND, Member, rest } from "./driver.ts";
 import { judge, type Verdict } from "./journal.ts";
@@ -87,7 +88,8 @@ const mortals: (() => Promise<Member>)[] = cluster.nodes.flatMap((node) => [
 const living = await Promise.all(mortals.map((start) => start()));
 
 for (const node of cluster.nodes) {
-  await shell(node, `mount -o remount,size=${ROOM} /dev/shm`);
+  const { success } = await node.spawn(resizing(ROOM)).status;
+  if (!success) throw new Error(`Cannot set the size of /dev/shm to ${ROOM}`);
 }
 const sum = { sent: 0, delivered: 0, lost: 0, withheld: 0, rounds: 0 };
 const end = Date.now() + Number(seconds) * 1_000;
