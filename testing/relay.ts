@@ -13,6 +13,7 @@ const SOCK_RAW = 3;
 const SOCK_CLOEXEC = 0x80000;
 const ETH_P_ALL = 0x0003;
 const SOL_SOCKET = 1;
+const SO_RCVBUF = 8;
 const SO_RCVBUFFORCE = 33;
 const SOL_PACKET = 263;
 const PACKET_VNET_HDR = 15;
@@ -97,7 +98,9 @@ export class Relay {
       "PACKET_IGNORE_OUTGOING",
       set(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1),
     );
-    // Where it is refused, more is lost.
+    // As much as anyone may have, and all of it where that is allowed: daemons
+    // send bursts, and what finds no room is lost.
+    set(SOL_SOCKET, SO_RCVBUF, BACKLOG);
     set(SOL_SOCKET, SO_RCVBUFFORCE, BACKLOG);
     const address = new Uint8Array(20); // struct sockaddr_ll
     const view = new DataView(address.buffer);
