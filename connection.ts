@@ -99,6 +99,7 @@ export class Connection {
     this.ending.onEnd(() => this.progress());
     this.fd = this.#ask("cpg_fd_get");
     this.maxAtomicSize = this.#ask("cpg_max_atomic_msgsize_get");
+    Poller.of(libcpg).hold();
   }
 
   /** Connects to the daemon. (`cpg_model_initialize`) */
@@ -264,6 +265,7 @@ export class Connection {
   /** Gives the handle back; nothing may use the connection any more. */
   async finalize(): Promise<void> {
     await this.exclusive(() => finalize(this.libcpg, this.handle));
+    await Poller.of(this.libcpg).release();
     this.#memory.free();
     this.#pollfd.free();
   }

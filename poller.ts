@@ -79,8 +79,9 @@ export class Poller {
   static readonly #pollers = new WeakMap<Libcpg, Poller>();
   readonly #libcpg: Libcpg;
   readonly #entries = new Set<Entry>();
-  /** What to wake a poll elsewhere with. */
+  /** What to wake a poll elsewhere with, as long as there are connections. */
   #wakeFd = -1;
+  #connections = 0;
   #loop: Promise<void> | undefined;
   /** The poll in flight elsewhere. */
   #polling: Promise<number> | undefined;
@@ -103,6 +104,22 @@ export class Poller {
     let poller = this.#pollers.get(libcpg);
     if (!poller) this.#pollers.set(libcpg, poller = new Poller(libcpg));
     return poller;
+  }
+
+  /** There is one more connection to wait for. */
+  hold(): void {
+    this.#connections++;
+    if (this.#wakeFd >= 0) return;
+    this.#wakeFd = this.#libcpg.calls.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  }
+
+  /** There is one less; resolves when nothing is left of the last. */
+  async release(): Promise<void> {
+    this.#connections--;
+    if (this.#connections === 0) await this.#loop;
+    if (this.#connections > 0 || this.#wakeFd < 0) return;
+    this.#libcpg.calls.close(this.#wakeFd);
+    this.#wakeFd = -1;
   }
 
   /**
@@ -165,8 +182,6 @@ export class Poller {
   }
 
   async #run(): Promise<void> {
-    const { calls } = this.#libcpg;
-    this.#wakeFd = calls.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     try {
       while (this.#entries.size > 0) {
         // Whoever begins to wait within this turn is waited for as well.
@@ -174,7 +189,6 @@ export class Poller {
         if (this.#entries.size > 0) await this.#pollOnce();
       }
     } finally {
-      calls.close(this.#wakeFd);
       this.#loop = undefined;
     }
   }

@@ -1,7 +1,7 @@
 /** That a group at work leaves the event loop to others, too. */
-import { assert, assertLess } from "@std/assert";
+import { assert, assertEquals, assertLess } from "@std/assert";
 import { openLibcpg } from "../libcpg.ts";
-import { Poller } from "../poller.ts";
+import { Poller, POLLIN } from "../poller.ts";
 import { joinFresh, within } from "./support.ts";
 
 /** Has a socket send to itself, and says how often that has worked. */
@@ -40,6 +40,36 @@ Deno.test("who turns without end still leaves sockets their turn", async () => {
   controller.abort();
   const echoes = await within("the last echo", echoing);
   assertLess(turns / 30, echoes);
+});
+
+Deno.test("waiting takes one descriptor, however often it begins", async () => {
+  const libcpg = openLibcpg();
+  const { eventfd, close } = libcpg.calls;
+  const opened: number[] = [];
+  const closed: number[] = [];
+  const poller = Poller.of({
+    ...libcpg,
+    calls: {
+      ...libcpg.calls,
+      eventfd: (...args) => opened[opened.push(eventfd(...args)) - 1],
+      close: (fd) => (closed.push(fd), close(fd)),
+    },
+  });
+  const ready = eventfd(1, 0);
+  poller.hold();
+  poller.hold();
+  for (let i = 0; i < 10; i++) {
+    await within(
+      "the descriptor to be readable",
+      new Promise<number>((resolve) => poller.watch(ready, POLLIN, resolve)),
+    );
+    await poller.turn();
+  }
+  await poller.release();
+  assertEquals([opened.length, closed], [1, []]);
+  await poller.release();
+  assertEquals(closed, opened);
+  close(ready);
 });
 
 Deno.test("a turn does not take a thread that there is not", async () => {
