@@ -124,16 +124,15 @@ Deno.test("bytes are piped into the group, each chunk a message", async () => {
   assertEquals(await messages(group, 1), [text("more")]);
 });
 
-/** Floods a group from another process until it is told to stop. */
+/** Floods a group from another process: far more than a reader may keep. */
 const flood = `
   import { join } from "@corosync/cpg";
   const group = await join(Deno.args[0]);
   (async () => { for await (const _ of group); })();
   const bytes = new Uint8Array(1000);
   const numbers = new DataView(bytes.buffer);
-  const end = performance.now() + 10_000;
   let count = 0;
-  while (performance.now() < end) {
+  while (count < 100_000) {
     numbers.setUint32(0, count);
     await group.send(bytes);
     if (++count % 100 === 0) await new Promise((resolve) => setTimeout(resolve));
