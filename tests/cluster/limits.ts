@@ -91,7 +91,8 @@ if (limit === "shm") {
   Deno.removeSync(ballast);
   await all("send", "join", "alloc");
 } else if (limit === "descriptors") {
-  limited(Deno.pid, "nofile", lowestFree(Deno.pid) + 5);
+  // As many as a runtime takes to start a process.
+  limited(Deno.pid, "nofile", lowestFree(Deno.pid) + 20);
   const held: Deno.FsFile[] = [];
   try {
     for (;;) held.push(Deno.openSync("/dev/null"));
