@@ -18,6 +18,9 @@ import type { Libcpg } from "./libcpg.ts";
  */
 export type Receiving = "recorder" | "callbacks";
 
+/** Called with each event that comes out of libcpg. */
+export type Take = (event: GroupEvent) => void;
+
 /** Takes events out of one connection. */
 export interface Dispatcher {
   /** Which way this is. */
@@ -25,15 +28,20 @@ export interface Dispatcher {
   /** What libcpg is to call. */
   readonly callbacks: Callbacks;
   /**
-   * Takes events for as long as they come and `take` says to go on.
+   * Takes some of the events that are there.
    *
+   * @param room Above 0: the last event is the one that exceeds or reaches it,
+   * in bytes as {@linkcode eventSize} has it.
+   * @param mayLend Whether nobody needs the messages any more that were lent.
    * @returns CS_ERR_TRY_AGAIN when nothing is left, CS_OK when there may be
    * more, anything else when the connection is broken. A broken connection can
    * also show as CS_OK without an event.
    */
   run(
     handle: bigint,
-    take: (event: GroupEvent) => boolean,
+    room: number,
+    mayLend: boolean,
+    take: Take,
   ): number | Promise<number>;
   /** Frees the callbacks, once the connection is finalized. */
   close(): void;
@@ -43,9 +51,10 @@ export interface Dispatcher {
 export function openDispatcher(
   libcpg: Libcpg,
   receiving: Receiving | undefined,
+  lend: boolean,
 ): Dispatcher {
   if (receiving === "callbacks") return new CallbackDispatcher(libcpg);
-  const recording = RecordingDispatcher.open(libcpg);
+  const recording = RecordingDispatcher.open(libcpg, lend);
   if (recording) return recording;
   if (receiving === undefined) return new CallbackDispatcher(libcpg);
   throw new TypeError(

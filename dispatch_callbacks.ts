@@ -14,9 +14,9 @@ import {
   totemConfchgCallback,
 } from "./callbacks.ts";
 import type { Callbacks } from "./connection.ts";
-import type { Dispatcher } from "./dispatch.ts";
+import type { Dispatcher, Take } from "./dispatch.ts";
 import { CsDispatch, CsError } from "./ffi.ts";
-import { type GroupEvent, toChanges, toMembers } from "./events.ts";
+import { eventSize, type GroupEvent, toChanges, toMembers } from "./events.ts";
 import { viewOf } from "./native/deno.ts";
 import type { Libcpg } from "./libcpg.ts";
 import type { NativeCallback } from "./native/port.ts";
@@ -25,6 +25,9 @@ import {
   readCpgAddresses,
   SIZEOF_CPG_ADDRESS,
 } from "./structs.ts";
+
+/** The most events that are taken at a time. */
+const BATCH = 128;
 
 /** Takes events out of one connection by callbacks in JavaScript. */
 export class CallbackDispatcher implements Dispatcher {
@@ -49,17 +52,24 @@ export class CallbackDispatcher implements Dispatcher {
 
   async run(
     handle: bigint,
-    take: (event: GroupEvent) => boolean,
+    room: number,
+    _mayLend: boolean,
+    take: Take,
   ): Promise<number> {
-    while (true) {
+    let result: number = CsError.CS_OK;
+    for (let count = 0; count < BATCH && room > 0; count++) {
       this.#event = undefined;
-      const result = await this.#libcpg.async.cpg_dispatch(
+      result = await this.#libcpg.async.cpg_dispatch(
         handle,
         CsDispatch.ONE_NONBLOCKING,
       );
-      if (result !== CsError.CS_OK) return result;
-      if (!this.#event || !take(this.#event)) return result;
+      // The callback has set it meanwhile.
+      const event = this.#event as GroupEvent | undefined;
+      if (result !== CsError.CS_OK || !event) break;
+      room -= eventSize(event);
+      take(event);
     }
+    return result;
   }
 
   close(): void {

@@ -1,28 +1,43 @@
 /**
- * Taking events out of libcpg with the recorder: machine code that libcpg
- * calls in place of callbacks. It copies one event into memory of ours, and
- * JavaScript reads it there when `cpg_dispatch` has returned.
+ * Taking events out of libcpg with the recorder: machine code that calls
+ * `cpg_dispatch`, and that libcpg calls in place of callbacks. It writes down
+ * one event behind the other in memory of ours, and JavaScript reads them there
+ * when it has returned.
  *
  * `native/recorder/` has the code in assembler, and says how it lays out its
  * state block and an event.
  *
  * @module
  */
+import { type Arena, LendingArena, OwnArena } from "./arena.ts";
 import type { Callbacks } from "./connection.ts";
-import type { Dispatcher } from "./dispatch.ts";
+import type { Dispatcher, Take } from "./dispatch.ts";
+import {
+  type GroupEvent,
+  type Member,
+  toChanges,
+  toMembers,
+} from "./events.ts";
 import { CpgError } from "./errors.ts";
-import { type GroupEvent, toChanges, toMembers } from "./events.ts";
-import { CsDispatch, CsError } from "./ffi.ts";
 import type { Libcpg } from "./libcpg.ts";
 import { addressOf, machine, viewOf } from "./native/deno.ts";
 import { type RecorderCode, recorders } from "./native/recorder/code.ts";
 import { readCpgAddresses, SIZEOF_CPG_ADDRESS } from "./structs.ts";
 
-/** Room for the largest message sent in one piece, and its header. */
-const ARENA = 2 ** 20 + 64;
+/** The most that is taken at a time, in bytes as {@linkcode eventSize} has it. */
+const MOST_BYTES = 2 ** 18;
+
+/** The most events that are taken at a time. */
+const MOST_EVENTS = 128;
+
+/** Room for all but the last of them, and for the largest in one piece. */
+const ARENA = MOST_BYTES + 2 ** 20 + 64;
 
 /** Bytes of an event before its payload. */
 const HEADER = 24;
+
+/** Events are at multiples of this many bytes from the first. */
+const ALIGNMENT = 16;
 
 const KIND_MESSAGE = 1;
 const KIND_MEMBERSHIP = 2;
@@ -35,18 +50,31 @@ const MAP_PRIVATE_ANONYMOUS = 0x22;
 const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 
 /** Field numbers of the state block, in words of 8 bytes. */
-const State = { MALLOC: 0, ARENA: 1, CAPACITY: 2, EVENT: 3, FAILED: 4 };
+const State = {
+  MALLOC: 0,
+  DISPATCH: 1,
+  NEXT: 2,
+  LEFT: 3,
+  BLOCK: 4,
+  FAILED: 5,
+  EVENTS: 6,
+  MOST: 7,
+  ROOM: 8,
+  RESULT: 9,
+};
 
 /** The recorder of this thread: one serves all groups, one dispatch at a time. */
 class Recorder {
   readonly callbacks: Callbacks;
   readonly #libcpg: Libcpg;
   /** The state block, which the machine code reads and writes. */
-  readonly #state = new BigUint64Array(5);
+  readonly #state = new BigUint64Array(10);
+  /** The same by halves, whose reading and writing makes no objects. */
   readonly #halves = new Uint32Array(this.#state.buffer);
-  readonly #arena: Uint8Array<ArrayBuffer>;
-  readonly #header: Uint32Array;
-  readonly #arenaHalf: number;
+  readonly #address = addressOf(new Uint8Array(this.#state.buffer));
+  readonly #drain: bigint;
+  /** Who sent the last message: most come from the same as the one before. */
+  #sender: Member = Object.freeze({ nodeId: 0, pid: 0 });
 
   private constructor(libcpg: Libcpg, code: bigint, entries: RecorderCode) {
     this.#libcpg = libcpg;
@@ -55,16 +83,9 @@ class Recorder {
       confchg: code + BigInt(entries.confchg),
       totemConfchg: code + BigInt(entries.totemConfchg),
     };
-    // An arena 8 bytes past a multiple of 16 has its payloads, 24 bytes on, on
-    // one: copying from there is many times faster on some processors.
-    const memory = new Uint8Array(ARENA + 16);
-    const shift = Number((24n - addressOf(memory) % 16n) % 16n);
-    this.#arena = memory.subarray(shift, shift + ARENA);
-    this.#header = new Uint32Array(memory.buffer, shift, HEADER / 4);
+    this.#drain = code + BigInt(entries.drain);
     this.#state[State.MALLOC] = libcpg.address("malloc");
-    this.#state[State.ARENA] = addressOf(this.#arena);
-    this.#state[State.CAPACITY] = BigInt(ARENA);
-    this.#arenaHalf = this.#halves[2 * State.ARENA];
+    this.#state[State.DISPATCH] = libcpg.address("cpg_dispatch");
   }
 
   /** Puts the code into executable memory; nothing where that is refused. */
@@ -86,7 +107,7 @@ class Recorder {
     page.set(entries.bytes);
     new DataView(page.buffer).setBigUint64(
       entries.slot,
-      addressOf(new Uint8Array(recorder.#state.buffer)),
+      recorder.#address,
       true,
     );
     // Writable or executable, never both.
@@ -97,51 +118,59 @@ class Recorder {
     return undefined;
   }
 
-  /** The event that was recorded since the last look, if any. */
-  take(): GroupEvent | undefined {
-    const low = this.#halves[2 * State.EVENT];
-    const high = this.#halves[2 * State.EVENT + 1];
-    if (low === 0 && high === 0) {
-      if (this.#state[State.FAILED] !== 0n) this.#fail();
-      return undefined;
-    }
-    if (low === this.#arenaHalf && this.#inArena()) {
-      this.#halves[2 * State.EVENT] = this.#halves[2 * State.EVENT + 1] = 0;
-      return this.#read(this.#header, this.#arena, HEADER);
-    }
-    // Too large for the arena: in a block from malloc, which is ours to free.
-    const address = this.#state[State.EVENT];
-    this.#state[State.EVENT] = 0n;
+  /** Takes events into an arena, and then from there. */
+  run(handle: bigint, arena: Arena, room: number, take: Take): number {
+    const halves = this.#halves;
+    halves.fill(0, 2 * State.NEXT);
+    this.#state[State.NEXT] = arena.address;
+    halves[2 * State.LEFT] = arena.bytes.length;
+    halves[2 * State.MOST] = MOST_EVENTS;
+    halves[2 * State.ROOM] = Math.min(room, MOST_BYTES);
+    // It calls its last argument, once, with its first two. A call through a
+    // pointer costs Deno a hundred times as much as one of a known function.
+    this.#libcpg.calls.bsearch(handle, this.#address, 1n, 1n, this.#drain);
+    const hasBlock = halves[2 * State.BLOCK] | halves[2 * State.BLOCK + 1];
+    // A block is the last one.
+    const count = halves[2 * State.EVENTS] - (hasBlock ? 1 : 0);
+    const block = hasBlock ? this.#state[State.BLOCK] : 0n;
     try {
-      const header = new Uint32Array(viewOf(address, HEADER).slice());
-      const size = header[4] + header[5] * 2 ** 32;
-      const payload = new Uint8Array(viewOf(address + BigInt(HEADER), size));
-      return this.#read(header, payload, 0);
+      let at = 0;
+      for (let i = 0; i < count; i++) {
+        const size = payloadSize(arena.words, at / 4);
+        take(this.#read(arena, at, size));
+        at += (HEADER + size + ALIGNMENT - 1) & -ALIGNMENT;
+      }
+      if (hasBlock) take(this.#readBlock(block));
     } finally {
-      this.#libcpg.calls.free(address);
+      if (hasBlock) this.#libcpg.calls.free(block);
     }
+    if (halves[2 * State.FAILED] | halves[2 * State.FAILED + 1]) this.#fail();
+    return halves[2 * State.RESULT];
   }
 
-  #inArena(): boolean {
-    return this.#state[State.EVENT] === this.#state[State.ARENA];
+  /** Reads the event that had no room in the arena. */
+  #readBlock(address: bigint): GroupEvent {
+    const words = new Uint32Array(viewOf(address, HEADER));
+    const size = payloadSize(words, 0);
+    const bytes = new Uint8Array(viewOf(address, HEADER + size));
+    return this.#read(new OwnArena(bytes), 0, size);
   }
 
-  #read(
-    header: Uint32Array,
-    bytes: Uint8Array<ArrayBuffer>,
-    start: number,
-  ): GroupEvent {
-    if (header[0] === KIND_MESSAGE) {
-      const size = header[4] + header[5] * 2 ** 32;
+  /** Reads the event of which so many bytes are payload. */
+  #read(arena: Arena, at: number, size: number): GroupEvent {
+    const header = at / 4;
+    const [words, start] = [arena.words, at + HEADER];
+    if (words[header] === KIND_MESSAGE) {
       return {
         type: "message",
-        data: bytes.slice(start, start + size),
-        sender: { nodeId: header[1], pid: header[2] },
+        data: arena.take(start, size),
+        sender: this.#member(words[header + 1], words[header + 2]),
       };
     }
-    const view = new DataView(bytes.buffer, bytes.byteOffset + start);
-    if (header[0] === KIND_MEMBERSHIP) {
-      const [, members, left, joined] = header;
+    const { buffer, byteOffset } = arena.bytes;
+    const view = new DataView(buffer, byteOffset + start);
+    if (words[header] === KIND_MEMBERSHIP) {
+      const [members, left, joined] = words.subarray(header + 1);
       const list = (first: number, count: number) =>
         readCpgAddresses(view, first * SIZEOF_CPG_ADDRESS, count);
       return {
@@ -151,22 +180,26 @@ class Recorder {
         left: toChanges(list(members, left)),
       };
     }
+    const seq = BigInt(words[header + 5]) << 32n | BigInt(words[header + 4]);
     return {
       type: "ring",
-      ringId: {
-        nodeId: header[1],
-        seq: BigInt(header[5]) << 32n | BigInt(header[4]),
-      },
+      ringId: { nodeId: words[header + 1], seq },
       nodes: Array.from(
-        { length: header[2] },
+        { length: words[header + 2] },
         (_, i) => view.getUint32(4 * i, true),
       ),
     };
   }
 
+  #member(nodeId: number, pid: number): Member {
+    const last = this.#sender;
+    return last.nodeId === nodeId && last.pid === pid
+      ? last
+      : this.#sender = Object.freeze({ nodeId, pid });
+  }
+
   #fail(): never {
     const size = this.#state[State.FAILED];
-    this.#state[State.FAILED] = 0n;
     throw new CpgError(
       `Cannot receive a message of ${size} bytes`,
       "malloc",
@@ -175,39 +208,60 @@ class Recorder {
   }
 }
 
-const opened = new WeakMap<Libcpg, Recorder>();
+/** How long the payload is of the event whose header is there. */
+function payloadSize(words: Uint32Array, header: number): number {
+  switch (words[header]) {
+    case KIND_MESSAGE:
+      return words[header + 4] + words[header + 5] * 2 ** 32;
+    case KIND_MEMBERSHIP:
+      return SIZEOF_CPG_ADDRESS *
+        (words[header + 1] + words[header + 2] + words[header + 3]);
+    default:
+      return 4 * words[header + 2];
+  }
+}
+
+/** What groups of one thread share. */
+interface Shared {
+  readonly recorder: Recorder;
+  /** Where events are that are copied from there at once. */
+  readonly arena: Arena;
+}
+
+const opened = new WeakMap<Libcpg, Shared>();
 
 /** Takes events out of one connection with the recorder. */
 export class RecordingDispatcher implements Dispatcher {
   readonly receiving = "recorder";
   readonly callbacks: Callbacks;
-  readonly #libcpg: Libcpg;
   readonly #recorder: Recorder;
+  readonly #arena: Arena;
+  readonly #lending: LendingArena | undefined;
 
-  private constructor(libcpg: Libcpg, recorder: Recorder) {
-    this.#libcpg = libcpg;
+  private constructor({ recorder, arena }: Shared, lend: boolean) {
     this.#recorder = recorder;
+    this.#arena = arena;
     this.callbacks = recorder.callbacks;
+    this.#lending = lend ? LendingArena.create(ARENA) : undefined;
   }
 
   /** A dispatcher, where machine code can be had. */
-  static open(libcpg: Libcpg): RecordingDispatcher | undefined {
-    const recorder = opened.get(libcpg) ?? Recorder.create(libcpg);
-    if (!recorder) return undefined;
-    opened.set(libcpg, recorder);
-    return new RecordingDispatcher(libcpg, recorder);
+  static open(libcpg: Libcpg, lend: boolean): RecordingDispatcher | undefined {
+    let shared = opened.get(libcpg);
+    if (!shared) {
+      const recorder = Recorder.create(libcpg);
+      if (!recorder) return undefined;
+      const arena = OwnArena.create(ARENA);
+      opened.set(libcpg, shared = { recorder, arena });
+    }
+    return new RecordingDispatcher(shared, lend);
   }
 
-  run(handle: bigint, take: (event: GroupEvent) => boolean): number {
-    while (true) {
-      const result = this.#libcpg.calls.cpg_dispatch(
-        handle,
-        CsDispatch.ONE_NONBLOCKING,
-      );
-      if (result !== CsError.CS_OK) return result;
-      const event = this.#recorder.take();
-      if (!event || !take(event)) return result;
-    }
+  run(handle: bigint, room: number, mayLend: boolean, take: Take): number {
+    const lending = mayLend ? this.#lending : undefined;
+    lending?.renew();
+    const arena = lending ?? this.#arena;
+    return this.#recorder.run(handle, arena, room, take);
   }
 
   /** The recorder is for all groups of this thread, and stays. */

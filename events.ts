@@ -37,7 +37,7 @@ export interface Change extends Member {
 export interface Message {
   /** Tells this event from the others. */
   readonly type: "message";
-  /** The bytes; they are the reader's own. */
+  /** The bytes; they are the reader's own, or lent (`JoinOptions.lend`). */
   readonly data: Uint8Array<ArrayBuffer>;
   /** Who sent it. */
   readonly sender: Member;

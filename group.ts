@@ -73,6 +73,7 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
     this.#inbox = new Inbox(
       options.highWaterMark,
       () => this.#sessions.current?.receiver.resume(),
+      () => this.#sessions.current?.receiver.pull(),
       (event) => this.#confirmations.process(event, this.self),
     );
     this.#sessions = new Sessions(options, this.#owner(), this.#ending);
@@ -350,8 +351,11 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
   #owner(): Owner {
     const [inbox, confirmations] = [this.#inbox, this.#confirmations];
     return {
-      get full() {
-        return inbox.full;
+      get room() {
+        return inbox.room;
+      },
+      get idle() {
+        return inbox.idle;
       },
       push: (event) => {
         confirmations.receive(event, this.self);

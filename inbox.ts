@@ -15,6 +15,7 @@ interface Waiter {
 export class Inbox {
   readonly #highWaterMark: number;
   readonly #drained: () => void;
+  readonly #wanting: () => void;
   readonly #processed: (event: GroupEvent) => void;
   /** What the reader was given last, and is still at. */
   #current: GroupEvent | undefined;
@@ -28,22 +29,30 @@ export class Inbox {
   /**
    * @param highWaterMark In bytes.
    * @param drained Called when a full inbox has room again.
+   * @param wanting Called when the reader is about to wait.
    * @param processed Called when the reader is done with an event: it asks for
    * the next one, or stops.
    */
   constructor(
     highWaterMark: number,
     drained: () => void,
+    wanting: () => void,
     processed: (event: GroupEvent) => void,
   ) {
     this.#highWaterMark = highWaterMark;
     this.#drained = drained;
+    this.#wanting = wanting;
     this.#processed = processed;
   }
 
-  /** Whether the high-water mark is reached. */
-  get full(): boolean {
-    return this.#size >= this.#highWaterMark;
+  /** How far the high-water mark is, in bytes; reached at 0 or less. */
+  get room(): number {
+    return this.#highWaterMark - this.#size;
+  }
+
+  /** Whether there is no event that is not read, or being read. */
+  get idle(): boolean {
+    return this.#next === this.#events.length && !this.#current;
   }
 
   /** Adds an event at the end. */
@@ -113,6 +122,7 @@ export class Inbox {
 
   #take(): Promise<IteratorResult<GroupEvent>> {
     this.#finishCurrent();
+    if (this.#next === this.#events.length && !this.#end) this.#wanting();
     if (this.#next < this.#events.length) {
       const value = this.#events[this.#next];
       if (++this.#next === this.#events.length) {
@@ -123,9 +133,9 @@ export class Inbox {
         this.#events.splice(0, this.#next);
         this.#next = 0;
       }
-      const wasFull = this.full;
+      const wasFull = this.room <= 0;
       this.#size -= eventSize(value);
-      if (wasFull && !this.full) this.#drained();
+      if (wasFull && this.room > 0) this.#drained();
       this.#current = value;
       return Promise.resolve({ value, done: false });
     }

@@ -49,7 +49,8 @@ export async function join(
   name: string | Uint8Array,
   options: JoinOptions = {},
 ): Promise<Group> {
-  const { signal, library, receiving, reconnect = false } = options;
+  const { signal, library, receiving } = options;
+  const { reconnect = false, lend = false } = options;
   const { highWaterMark = DEFAULT_HIGH_WATER_MARK } = options;
   const groupName = encodeName(name);
   if (typeof highWaterMark !== "number" || !(highWaterMark > 0)) {
@@ -74,6 +75,7 @@ export async function join(
     receiving,
     highWaterMark,
     reconnect,
+    lend,
   }, signal);
   try {
     return await abortable(opening, undefined, signal);

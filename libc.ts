@@ -36,6 +36,17 @@ export interface LibcCalls extends PollCalls {
   malloc(size: bigint): bigint;
   /** `free(void *memory)` */
   free(memory: bigint): void;
+  /**
+   * `bsearch(const void *key, const void *base, size_t count, size_t size, int (*compare)(const void *, const void *))`;
+   * what it returns is of no use here.
+   */
+  bsearch(
+    key: bigint,
+    base: bigint,
+    count: bigint,
+    size: bigint,
+    compare: bigint,
+  ): void;
   /** `ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)` */
   ppoll(fds: bigint, count: bigint, timeout: bigint, mask: bigint): number;
   /** `eventfd(unsigned int initial, int flags)` */
@@ -76,6 +87,10 @@ export const libcSignatures: Readonly<Record<keyof LibcCalls, Signature>> = {
   getpid: { parameters: [], result: "i32" },
   malloc: { parameters: ["usize"], result: "pointer" },
   free: { parameters: ["pointer"], result: "void" },
+  bsearch: {
+    parameters: ["u64", "pointer", "usize", "usize", "pointer"],
+    result: "void",
+  },
   poll: { parameters: ["pointer", "u64", "i32"], result: "i32" },
   ppoll: {
     parameters: ["pointer", "u64", "pointer", "pointer"],

@@ -29,6 +29,13 @@ export interface JoinOptions {
    * waits. Buffers are freed. Default: the stream ends with a CpgError.
    */
   reconnect?: boolean;
+  /**
+   * Whether messages are only lent: `data` is then empty as soon as the next
+   * event is asked for, or a while later, unless you have copied it
+   * (`data.slice()`). Saves the memory and the copy that each message takes
+   * otherwise, which counts from some kilobytes on. Default: they are yours.
+   */
+  lend?: boolean;
   /** How to receive. Default: the fastest way that works here. */
   receiving?: Receiving;
 }

@@ -7,17 +7,22 @@
 import type { Connection } from "./connection.ts";
 import type { Dispatcher } from "./dispatch.ts";
 import { CpgError } from "./errors.ts";
-import type { GroupEvent, Member } from "./events.ts";
+import type { GroupEvent, Member, MembershipChange } from "./events.ts";
 import { CsError } from "./ffi.ts";
 import { Poller, POLLGONE, POLLIN, type Watch } from "./poller.ts";
 
-/** Events taken in one go, before the event loop gets its turn. */
-const BATCH = 128;
+/**
+ * How long a reader who waits for nothing else is given one event after the
+ * other, before the event loop gets its turn, in milliseconds.
+ */
+const LONGEST_TURN = 1;
 
 /** Where events go. */
 export interface Sink {
-  /** Whether it wants no more for now. */
-  readonly full: boolean;
+  /** How much more it wants for now, in bytes; none is wanted at 0 or less. */
+  readonly room: number;
+  /** Whether nobody is at an event that went there, or will be. */
+  readonly idle: boolean;
   /** Takes the next event. */
   push(event: GroupEvent): void;
 }
@@ -26,6 +31,7 @@ export interface Sink {
 export class Receiver {
   readonly #connection: Connection;
   readonly #dispatcher: Dispatcher;
+  readonly #lend: boolean;
   readonly #inbox: Sink;
   readonly #self: Member;
   readonly #broken: (failure: CpgError | number) => void;
@@ -35,22 +41,31 @@ export class Receiver {
   /** What `#watch` waits for. */
   #watched = 0;
   #dispatching: Promise<void> | undefined;
+  /** Until when the reader may be given more in this turn; 0 for no more. */
+  #turnEnd = 0;
+  /** What the connection has broken with. */
+  #failure: CpgError | number | undefined;
+  /** How many events this turn has brought. */
+  #count = 0;
   #leaving = false;
   #stopped = false;
 
   /**
+   * @param lend Whether messages may be lent.
    * @param broken Called with a result code or an error when nothing more can
    * be received.
    */
   constructor(
     connection: Connection,
     dispatcher: Dispatcher,
+    lend: boolean,
     inbox: Sink,
     self: Member,
     broken: (failure: CpgError | number) => void,
   ) {
     this.#connection = connection;
     this.#dispatcher = dispatcher;
+    this.#lend = lend;
     this.#inbox = inbox;
     this.#self = self;
     this.#broken = broken;
@@ -95,52 +110,86 @@ export class Receiver {
     await Promise.all([this.#watch?.cancel(), this.#dispatching]);
   }
 
-  async #dispatch(revents: number): Promise<void> {
-    let failure: CpgError | number | undefined;
-    try {
-      failure = await this.#take(revents);
-    } catch (error) {
-      failure = unreceived(error);
-    }
-    this.#dispatching = undefined;
-    if (this.#stopped) return;
-    if (failure === undefined) this.resume();
-    else this.#broken(failure);
+  /** The reader waits: gives it what is there, unless this turn is over. */
+  pull(): void {
+    if (!this.#dispatching) this.resume();
+    else if (
+      this.#turnEnd > 0 && this.#wanted && performance.now() < this.#turnEnd
+    ) this.#run();
   }
 
-  /**
-   * Takes events until none is left, or none is wanted.
-   *
-   * @returns What the connection has broken with, if it has.
-   */
-  async #take(revents: number): Promise<number | undefined> {
+  /** Takes some events; a promise where another thread does it. */
+  #run(): void | Promise<void> {
+    const { room, idle } = this.#inbox;
+    try {
+      const result = this.#dispatcher.run(
+        this.#connection.handle,
+        this.#leaving ? Infinity : room,
+        idle,
+        this.#push,
+      );
+      if (typeof result !== "number") {
+        this.#turnEnd = 0;
+        return result.then((result) => this.#see(result));
+      }
+      this.#see(result);
+    } catch (error) {
+      this.#turnEnd = 0;
+      this.#failure = unreceived(error);
+    }
+  }
+
+  readonly #push = (event: GroupEvent) => {
+    this.#count++;
+    this.#inbox.push(event);
+    if (event.type === "membership") this.#note(event);
+  };
+
+  #see(result: number): void {
+    if (result === CsError.CS_OK) return;
+    // There is no more to be had in this turn.
+    this.#turnEnd = 0;
+    if (result !== CsError.CS_ERR_TRY_AGAIN) this.#failure = result;
+  }
+
+  async #dispatch(revents: number): Promise<void> {
+    try {
+      await this.#take(revents);
+    } catch (error) {
+      this.#failure = unreceived(error);
+    }
+    this.#turnEnd = 0;
+    this.#dispatching = undefined;
+    if (this.#stopped) return;
+    if (this.#failure === undefined) this.resume();
+    else this.#broken(this.#failure);
+  }
+
+  /** Takes events until none is left, or none is wanted. */
+  async #take(revents: number): Promise<void> {
     const poller = Poller.of(this.#connection.libcpg);
-    let count = 0;
+    this.#count = 0;
     // Sends that wait go before the next events, and the daemon has work.
     if (this.#connection.progress()) await poller.turn();
-    while (this.#wanted) {
-      count = 0;
-      const { handle } = this.#connection;
-      const result = await this.#dispatcher.run(handle, (event) => {
-        this.#inbox.push(event);
-        this.#note(event);
-        return ++count < BATCH && this.#wanted;
-      });
-      if (isFatal(result)) return result;
-      if (count === 0) break;
+    while (this.#wanted && this.#failure === undefined) {
+      this.#count = 0;
+      this.#turnEnd = performance.now() + LONGEST_TURN;
+      await this.#run();
+      if (this.#count === 0) break;
       this.#connection.progress();
       await poller.turn();
     }
-    const gone = (revents & POLLGONE) !== 0 && count === 0;
-    return gone ? CsError.CS_ERR_LIBRARY : undefined;
+    if ((revents & POLLGONE) && this.#count === 0) {
+      this.#failure ??= CsError.CS_ERR_LIBRARY;
+    }
   }
 
   get #wanted(): boolean {
-    return !this.#stopped && (this.#leaving || !this.#inbox.full);
+    if (this.#stopped || this.#leaving) return !this.#stopped;
+    return this.#inbox.room > 0 && (!this.#lend || this.#inbox.idle);
   }
 
-  #note(event: GroupEvent): void {
-    if (event.type !== "membership") return;
+  #note(event: MembershipChange): void {
     const { nodeId, pid } = this.#self;
     const lists = (members: readonly Member[]) =>
       members.some((member) => member.nodeId === nodeId && member.pid === pid);
@@ -153,10 +202,6 @@ export class Receiver {
       this.#departed.resolve();
     }
   }
-}
-
-function isFatal(result: number): boolean {
-  return result !== CsError.CS_OK && result !== CsError.CS_ERR_TRY_AGAIN;
 }
 
 /** An event has come that there is no memory for, and is lost. */

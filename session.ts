@@ -24,6 +24,8 @@ export interface SessionOptions {
   readonly groupName: Uint8Array;
   readonly libcpg: Libcpg;
   readonly receiving: Receiving | undefined;
+  /** Whether messages may be lent to the reader. */
+  readonly lend: boolean;
 }
 
 /** A membership in a group over one connection. */
@@ -62,7 +64,15 @@ export class Session {
           : failure,
       );
     };
-    this.receiver = new Receiver(connection, dispatcher, sink, self, broken);
+    const { lend } = options;
+    this.receiver = new Receiver(
+      connection,
+      dispatcher,
+      lend,
+      sink,
+      self,
+      broken,
+    );
     this.receiver.resume();
   }
 
@@ -79,7 +89,11 @@ export class Session {
   ): Promise<Session> {
     const { libcpg, groupName } = options;
     const doing = `Cannot join group ${JSON.stringify(options.name)}`;
-    const dispatcher = openDispatcher(libcpg, options.receiving);
+    const dispatcher = openDispatcher(
+      libcpg,
+      options.receiving,
+      options.lend,
+    );
     let connection: Connection | undefined;
     let session: Session | undefined;
     try {

@@ -107,8 +107,11 @@ export class Sessions {
       this.#options,
       {
         // Until this member has arrived, there is nothing to hold back.
-        get full() {
-          return open && owner.full;
+        get room() {
+          return open ? owner.room : Infinity;
+        },
+        get idle() {
+          return owner.idle;
         },
         push,
       },

@@ -78,6 +78,7 @@ export async function assemble(
     deliver: offset("deliver"),
     confchg: offset("confchg"),
     totemConfchg: offset("totem_confchg"),
+    drain: offset("drain"),
   };
 }
 
@@ -87,7 +88,7 @@ export function render(codes: Record<Arch, RecorderCode>): string {
 // Written by scripts/assemble_recorder.ts from the assembler sources beside it.
 
 /**
- * Machine code that writes down the event of a \`cpg_dispatch\`. The sources
+ * Machine code that writes down the events of \`cpg_dispatch\`. The sources
  * say what it does and how its memory is laid out.
  */
 export interface RecorderCode {
@@ -101,6 +102,8 @@ export interface RecorderCode {
   readonly confchg: number;
   /** Offset of the function for \`cpg_totem_confchg_fn\`. */
   readonly totemConfchg: number;
+  /** Offset of the function that takes events. */
+  readonly drain: number;
 }
 
 /** The recorder for each processor that has one, by \`Deno.build.arch\`. */
@@ -127,6 +130,7 @@ ${renderBytes(code.bytes)}
     deliver: ${code.deliver},
     confchg: ${code.confchg},
     totemConfchg: ${code.totemConfchg},
+    drain: ${code.drain},
   },`;
 }
 

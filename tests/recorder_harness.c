@@ -2,13 +2,13 @@
  * Checks the recorder's machine code from C, where registers can be looked at:
  *
  *     recorder_harness <file of the code> <offsets of the slot, deliver,
- *                                          confchg and totem_confchg>
+ *                                          confchg, totem_confchg and drain>
  *
  * Each event is recorded into an arena that just holds it, into one that is a
- * byte short, with malloc refusing, and over an event not yet read. What is
+ * byte short, with malloc refusing, and over a block not yet read. What is
  * read and written ends at pages that cannot be touched, so that a single byte
- * too many is a crash. Prints the number of events checked; exits with 1 and a
- * line on stderr at the first that is wrong.
+ * too many is a crash. Then it is seen when drain stops. Prints the number of
+ * events checked; exits with 1 and a line on stderr at the first that is wrong.
  */
 #define _GNU_SOURCE
 #include <stdint.h>
@@ -21,9 +21,13 @@
 #define PAYLOAD 24
 #define LARGEST (3 * 1024 * 1024 + 5)
 #define MEMBERS 128
+#define WEIGHT 64
+#define ALIGNED(size) (((size) + 15) / 16 * 16)
 
 static struct {
-	uint64_t malloc, arena, capacity, event, failed;
+	uint64_t malloc, dispatch, next, left, block, failed, events, most;
+	int64_t room;
+	uint64_t result;
 } state;
 
 struct piece {
@@ -57,8 +61,13 @@ void call(const void *function, const uint64_t arguments[8],
  * register that a function may spoil. */
 void *spoiling_malloc(size_t size);
 
+/* Stands in for cpg_dispatch in the same way, with `dispatch` below; the upper
+ * half of the register with its result is spoilt, too. */
+int spoiling_dispatch(uint64_t handle, uint32_t flags);
+
 __asm__(".globl call\n"
-	".globl spoiling_malloc\n");
+	".globl spoiling_malloc\n"
+	".globl spoiling_dispatch\n");
 #if defined(__x86_64__)
 #define KEPT 6
 #define STACK_AT_ENTRY 8
@@ -91,6 +100,17 @@ __asm__(".intel_syntax noprefix\n"
 	"	call allocate\n"
 	"	add rsp, 8\n"
 	"	mov rcx, -1\n"
+	"	mov rdx, rcx; mov rsi, rcx; mov rdi, rcx; mov r8, rcx\n"
+	"	mov r9, rcx; mov r10, rcx; mov r11, rcx\n"
+	"	ret\n"
+	"spoiling_dispatch:\n"
+	"	endbr64\n"
+	"	mov rdx, rsp\n"
+	"	sub rsp, 8\n"
+	"	call dispatch\n"
+	"	add rsp, 8\n"
+	"	movabs rcx, 0xffffffff00000000\n"
+	"	or rax, rcx\n"
 	"	mov rdx, rcx; mov rsi, rcx; mov rdi, rcx; mov r8, rcx\n"
 	"	mov r9, rcx; mov r10, rcx; mov r11, rcx\n"
 	"	ret\n"
@@ -137,6 +157,18 @@ __asm__("call:\n"
 	"	mov x6, x1; mov x7, x1; mov x8, x1; mov x9, x1\n"
 	"	mov x10, x1; mov x11, x1; mov x12, x1; mov x13, x1\n"
 	"	mov x14, x1; mov x15, x1; mov x16, x1; mov x17, x1\n"
+	"	ret\n"
+	"spoiling_dispatch:\n"
+	"	stp x29, x30, [sp, -16]!\n"
+	"	add x2, sp, 16\n"
+	"	bl dispatch\n"
+	"	ldp x29, x30, [sp], 16\n"
+	"	mov x1, -1\n"
+	"	orr x0, x0, 0xffffffff00000000\n"
+	"	mov x2, x1; mov x3, x1; mov x4, x1; mov x5, x1\n"
+	"	mov x6, x1; mov x7, x1; mov x8, x1; mov x9, x1\n"
+	"	mov x10, x1; mov x11, x1; mov x12, x1; mov x13, x1\n"
+	"	mov x14, x1; mov x15, x1; mov x16, x1; mov x17, x1\n"
 	"	ret\n");
 #endif
 
@@ -176,7 +208,7 @@ static int refuse, misaligned;
 __attribute__((used)) void *allocate(size_t size, uintptr_t stack)
 {
 	asked = size;
-	misaligned = stack % 16 != STACK_AT_ENTRY;
+	misaligned |= stack % 16 != STACK_AT_ENTRY;
 	return refuse ? NULL : destination.end - size;
 }
 
@@ -194,7 +226,7 @@ static void call_and_compare_registers(const struct event *event,
 	if (memcmp(before, after, sizeof(before)) != 0)
 		fail(event, how, "a register that must be kept has changed");
 	if (misaligned)
-		fail(event, how, "malloc called with the stack misaligned");
+		fail(event, how, "a call with the stack misaligned");
 }
 
 static void compare_record(const struct event *event, const char *how,
@@ -202,8 +234,9 @@ static void compare_record(const struct event *event, const char *how,
 {
 	const char *at = destination.end - total;
 
-	if (state.event != (uintptr_t)at)
-		fail(event, how, "no event, or not where it should be");
+	int64_t length = event->head[0] == 1 ? (int64_t)event->last : 0;
+	if (state.events != 1 || state.room != -WEIGHT - length)
+		fail(event, how, "wrongly counted");
 	if (state.failed != 0)
 		fail(event, how, "failed is set");
 	if (memcmp(at, event->head, 16) != 0 ||
@@ -219,19 +252,27 @@ static void compare_record(const struct event *event, const char *how,
 	}
 }
 
+/* Nothing is recorded, and there is so much memory for it. */
+static void reset(char *arena, size_t left)
+{
+	state.next = (uintptr_t)arena;
+	state.left = left;
+	state.block = state.failed = state.events = 0;
+	state.room = 0;
+}
+
 static void check_refusal(const struct event *event, size_t total)
 {
 	const char *how = "with malloc refusing";
 
-	state.capacity = total - 1;
-	state.event = state.failed = 0;
+	reset(source.start, total - 1);
 	refuse = 1;
 	call_and_compare_registers(event, how);
 	refuse = 0;
 	if (asked != total)
 		fail(event, how, "malloc called for another size");
-	if (state.event != 0 || state.failed != total)
-		fail(event, how, "event or failed is wrong");
+	if (state.events != 0 || state.block != 0 || state.failed != total)
+		fail(event, how, "events, block or failed is wrong");
 }
 
 static void check(const struct event *event)
@@ -242,35 +283,35 @@ static void check(const struct event *event)
 	const char *how = "into the arena";
 
 	memset(arena, 0xa5, total);
-	state.arena = (uintptr_t)arena;
-	state.capacity = total;
-	state.event = state.failed = 0;
+	reset(arena, total);
 	call_and_compare_registers(event, how);
 	compare_record(event, how, total);
-	if (asked != 0)
+	if (asked != 0 || state.block != 0)
 		fail(event, how, "malloc called");
+	if (state.next != (uintptr_t)arena + ALIGNED(total) ||
+	    state.left != total - ALIGNED(total))
+		fail(event, how, "next or left is wrong");
 
 	how = "into memory from malloc";
 	memset(arena, 0xa5, total);
-	state.arena = (uintptr_t)source.start;
-	state.capacity = total - 1;
-	state.event = state.failed = 0;
+	reset(source.start, total - 1);
 	call_and_compare_registers(event, how);
 	compare_record(event, how, total);
 	if (asked != total)
 		fail(event, how, "malloc called for another size");
+	if (state.block != (uintptr_t)arena ||
+	    state.next != (uintptr_t)source.start || state.left != total - 1)
+		fail(event, how, "block, next or left is wrong");
 
 	check_refusal(event, total);
 
-	how = "over an event not yet read";
+	how = "over a block not yet read";
 	memset(arena, 0xa5, total);
-	state.arena = (uintptr_t)arena;
-	state.capacity = total;
-	state.event = 1;
-	state.failed = 0;
+	reset(arena, total - 1);
+	state.block = 1;
 	call_and_compare_registers(event, how);
-	if (state.event != 1 || state.failed != UINT64_MAX)
-		fail(event, how, "event or failed is wrong");
+	if (state.block != 1 || state.events != 0 || state.failed != UINT64_MAX)
+		fail(event, how, "block, events or failed is wrong");
 	for (size_t i = 0; i < total; i++)
 		if (arena[i] != (char)0xa5)
 			fail(event, how, "the arena was written to");
@@ -341,11 +382,97 @@ static void check_ring(const void *function, uint32_t nodes)
 	check(&event);
 
 	/* Once more as the compiler passes the struct, whose registers are
-	 * only supposed above. The last check left room in the arena. */
+	 * only supposed above. */
 	struct ring_id ring_id = {event.head[1], event.last};
-	state.event = state.failed = 0;
+	reset(destination.end - PAYLOAD - 4 * nodes, PAYLOAD + 4 * nodes);
 	((totem_confchg *)function)(1, ring_id, nodes, (const uint32_t *)list);
 	compare_record(&event, "called from C", PAYLOAD + 4 * nodes);
+}
+
+/* What stands behind spoiling_dispatch: messages, and then another result. */
+static struct {
+	const void *deliver;
+	int messages, silent, result, calls, wrong;
+} daemon_side;
+
+/* Lengths of these messages, of their records, and what they count for. */
+enum { LENGTH = 100, RECORD = PAYLOAD + LENGTH, COUNT = WEIGHT + LENGTH };
+
+static const uint64_t handle = 0x1234567890abcdef;
+
+/* Called by spoiling_dispatch with the stack pointer at its entry. */
+__attribute__((used)) int dispatch(uint64_t of, uint32_t flags, uintptr_t stack)
+{
+	typedef void deliver(uint64_t handle, const void *group, uint32_t node,
+		uint32_t pid, const void *message, size_t length);
+
+	misaligned |= stack % 16 != STACK_AT_ENTRY;
+	daemon_side.calls++;
+	daemon_side.wrong |= of != handle || flags != 4;
+	if (daemon_side.messages == 0) return daemon_side.result;
+	daemon_side.messages--;
+	if (!daemon_side.silent)
+		((deliver *)daemon_side.deliver)(of, NULL, 1, 2, source.start, LENGTH);
+	return 1;
+}
+
+static void check_drains(const void *deliver, const void *drain)
+{
+	static const struct {
+		const char *how;
+		int messages, silent, result, refuse;
+		uint64_t most;
+		int64_t room;
+		size_t left;
+		int calls;
+		uint64_t events, failed;
+	} cases[] = {
+		{"all there are", 5, 0, 6, 0, 9, 9999, 9999, 6, 5, 0},
+		{"as many as wanted", 5, 0, 6, 0, 3, 9999, 9999, 3, 3, 0},
+		{"until there is no room", 5, 0, 6, 0, 9, 2 * COUNT, 9999, 2, 2, 0},
+		{"the one beyond", 5, 0, 6, 0, 9, 2 * COUNT + 1, 9999, 3, 3, 0},
+		{"until one needs a block", 5, 0, 6, 0, 9, 9999,
+		 2 * ALIGNED(RECORD) + RECORD - 1, 3, 3, 0},
+		{"until one gets no block", 5, 0, 6, 1, 9, 9999,
+		 2 * ALIGNED(RECORD) + RECORD - 1, 3, 2, RECORD},
+		{"nothing, though all is well", 5, 1, 6, 0, 9, 9999, 9999, 1, 0, 0},
+		{"of a dead daemon", 0, 0, 2, 0, 9, 9999, 9999, 1, 0, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const char *how = cases[i].how;
+		struct event event = {
+			.name = "drain", .function = drain,
+			.arguments = {handle, (uintptr_t)&state},
+		};
+		reset(destination.start, cases[i].left);
+		state.most = cases[i].most;
+		state.room = cases[i].room;
+		refuse = cases[i].refuse;
+		daemon_side.deliver = deliver;
+		daemon_side.messages = cases[i].messages;
+		daemon_side.silent = cases[i].silent;
+		daemon_side.result = cases[i].result;
+		daemon_side.calls = daemon_side.wrong = 0;
+		call_and_compare_registers(&event, how);
+		refuse = 0;
+		if (daemon_side.wrong)
+			fail(&event, how, "cpg_dispatch called with other arguments");
+		if (daemon_side.calls != cases[i].calls ||
+		    state.events != cases[i].events)
+			fail(&event, how, "too few events, or too many");
+		if (state.failed != cases[i].failed)
+			fail(&event, how, "failed is wrong");
+		int last = cases[i].calls > cases[i].messages ? cases[i].result : 1;
+		if (state.result != (uint64_t)last)
+			fail(&event, how, "another result");
+		const char *at = destination.start;
+		for (uint64_t j = 0; j < state.events - (state.block != 0); j++) {
+			if (memcmp(at + PAYLOAD, source.start, LENGTH) != 0)
+				fail(&event, how, "wrong payload");
+			at += ALIGNED(RECORD);
+		}
+	}
 }
 
 /* The code from the file, with its slot filled in and ready to run. */
@@ -378,14 +505,15 @@ int main(int argc, char **argv)
 {
 	static const uint32_t counts[] = {0, 1, 2, 5, MEMBERS};
 	static const size_t large[] = {4096, 65537, LARGEST};
-	size_t offsets[4];
+	size_t offsets[5];
 
-	if (argc != 6) {
-		fprintf(stderr, "usage: %s file slot deliver confchg totem_confchg\n",
+	if (argc != 7) {
+		fprintf(stderr,
+			"usage: %s file slot deliver confchg totem_confchg drain\n",
 			argv[0]);
 		return 1;
 	}
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 5; i++)
 		offsets[i] = strtoul(argv[i + 2], NULL, 10);
 	char *code = load(argv[1], offsets[0]);
 	const void *deliver = code + offsets[1];
@@ -394,6 +522,7 @@ int main(int argc, char **argv)
 	source = fence(LARGEST);
 	destination = fence(LARGEST + PAYLOAD);
 	state.malloc = (uintptr_t)spoiling_malloc;
+	state.dispatch = (uintptr_t)spoiling_dispatch;
 	uint32_t noise = 1;
 	for (char *at = source.start; at < source.end; at++)
 		*at = (char)((noise = noise * 1664525 + 1013904223) >> 24);
@@ -412,6 +541,7 @@ int main(int argc, char **argv)
 			counts[i / 5 % 5], counts[i / 25]);
 	for (int i = 0; i < 5; i++, events++)
 		check_ring(code + offsets[3], counts[i]);
+	check_drains(deliver, code + offsets[4]);
 	printf("%d events\n", events);
 	return 0;
 }

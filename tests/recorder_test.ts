@@ -55,7 +55,7 @@ interface Written {
 class Recorder {
   readonly #size = 4_096n;
   readonly #page: Deno.PointerObject;
-  readonly #state = new BigUint64Array(5);
+  readonly #state = new BigUint64Array(10);
   // The bytes behind the capacity are there to be seen untouched.
   readonly #arena = new Uint8Array(capacity + 64).fill(0xa5);
   readonly deliver: Deno.UnsafeFnPointer<typeof signatures.deliver>;
@@ -75,8 +75,8 @@ class Recorder {
     new DataView(page).setBigUint64(code.slot, address(this.#state), true);
     assertEquals(mprotect(this.#page, this.#size, readExecute), 0);
     this.#state[0] = Deno.UnsafePointer.value(libc.symbols.malloc);
-    this.#state[1] = address(this.#arena);
-    this.#state[2] = BigInt(capacity);
+    this.#state[2] = address(this.#arena);
+    this.#state[3] = BigInt(capacity);
     const at = (offset: number) =>
       Deno.UnsafePointer.offset<never>(this.#page, offset)!;
     const { deliver, confchg, totemConfchg } = signatures;
@@ -89,22 +89,26 @@ class Recorder {
   }
 
   get failed(): bigint {
-    return this.#state[4];
+    return this.#state[5];
   }
 
   /** The event written down, if there is one, and so much of its payload. */
   take(payloadLength: number): Written | null {
-    const event = this.#state[3];
-    this.#state[3] = 0n;
+    const block = this.#state[4];
+    this.#state[4] = 0n;
+    if (this.#state[6] === 0n) return null;
+    this.#state[6] = 0n;
+    const event = block || address(this.#arena);
+    this.#state[2] = address(this.#arena);
+    this.#state[3] = BigInt(capacity);
     const beyond = this.#arena.subarray(capacity);
     assertEquals(beyond, new Uint8Array(beyond.length).fill(0xa5));
-    const pointer = Deno.UnsafePointer.create(event);
-    if (pointer === null) return null;
+    const pointer = Deno.UnsafePointer.create(event)!;
     const record = Deno.UnsafePointerView.getArrayBuffer(
       pointer,
       headerLength + payloadLength,
     ).slice();
-    const allocated = event !== this.#state[1];
+    const allocated = event === block;
     if (allocated) libc.symbols.free(pointer);
     const view = new DataView(record);
     return {
@@ -207,14 +211,21 @@ Deno.test("recorder says how much malloc refused, and goes on", () => {
   assertEquals(recorder.take(10)?.payload, bytes);
 });
 
-Deno.test("recorder keeps an event that has not been taken", () => {
+Deno.test("recorder keeps a block that has not been taken", () => {
   using recorder = new Recorder();
-  recorder.deliver.call(9n, null, 1, 2, pattern(10), 10n);
-  recorder.deliver.call(9n, null, 3, 4, new Uint8Array(20), 20n);
+  const large = pattern(capacity);
+  recorder.deliver.call(9n, null, 1, 2, large, BigInt(capacity));
+  recorder.deliver.call(9n, null, 3, 4, large, BigInt(capacity));
   assertEquals(recorder.failed, 2n ** 64n - 1n);
-  const first = recorder.take(10);
-  assertEquals(first?.header, { kind: 1, a: 1, b: 2, c: 0, d: 10n });
-  assertEquals(first?.payload, pattern(10));
+  const first = recorder.take(capacity);
+  assertEquals(first?.header, {
+    kind: 1,
+    a: 1,
+    b: 2,
+    c: 0,
+    d: BigInt(capacity),
+  });
+  assertEquals(first?.payload, large);
 });
 
 for (const arch of architectures) {
@@ -225,13 +236,14 @@ for (const arch of architectures) {
     async () => assertEquals(await assemble(arch, prefix!), recorders[arch]),
   );
 
-  const { bytes, slot, deliver, confchg, totemConfchg } = recorders[arch];
+  const { bytes, slot, deliver, confchg, totemConfchg, drain } =
+    recorders[arch];
   await testHarness(
     `recorder for ${arch} stands up to the C harness`,
     arch,
     "recorder_harness.c",
     bytes,
-    [slot, deliver, confchg, totemConfchg].map(String),
+    [slot, deliver, confchg, totemConfchg, drain].map(String),
   );
 }
 

@@ -1,21 +1,29 @@
-// Three callbacks for libcpg (model v1) that write down the one event that a
-// cpg_dispatch delivers, so that it can be read after the dispatch has
+// Three callbacks for libcpg (model v1) that write down the events that
+// cpg_dispatch delivers, one behind the other, and a function that calls
+// cpg_dispatch until enough are written down: they can be read when it has
 // returned. aarch64, AAPCS64 calling convention. scripts/assemble_recorder.ts
 // turns this file into the bytes in code.ts; recorder_x86_64.s does the same in
 // the same order for the other processor.
 //
-// The code runs at any address. It finds its state block through the word at
-// `state`, the last one of the code, which the loader fills in before the page
-// becomes executable. One dispatch at a time may use one state block.
+// The code runs at any address. The callbacks find the state block through the
+// word at `state`, the last one of the code, which the loader fills in before
+// the page becomes executable. One drain at a time may use one state block.
 //
 // State block, 64-bit words:
         .equ MALLOC, 0          // address of C's malloc
-        .equ ARENA, 8           // address of the memory for an event
-        .equ CAPACITY, 16       // its size in bytes
-        .equ EVENT, 24          // address of the event recorded, or 0
-        .equ FAILED, 32         // bytes that malloc refused, or
-                                // all ones: EVENT still held an event
-// Event record:
+        .equ DISPATCH, 8        // address of cpg_dispatch
+        .equ NEXT, 16           // where the next event is to be written
+        .equ LEFT, 24           // bytes that are left from there on
+        .equ BLOCK, 32          // address of an event that had no room there and
+                                // got a block from malloc, or 0
+        .equ FAILED, 40         // bytes that malloc refused, or
+                                // all ones: BLOCK still held an event
+        .equ EVENTS, 48         // how many events were written down
+        .equ MOST, 56           // how many more are wanted
+        .equ ROOM, 64           // how much more, in bytes of messages and WEIGHT
+                                // an event; not above 0 when that is reached
+        .equ RESULT, 72         // what the last cpg_dispatch returned
+// Event record, at multiples of 16 bytes from the first:
         .equ KIND, 0            // u32  1 message  2 membership     3 ring
         .equ A, 4               // u32  node id    members          node id
         .equ B, 8               // u32  process id members who left nodes
@@ -23,6 +31,10 @@
         .equ D, 16              // u64  length     0                sequence
         .equ PAYLOAD, 24        // the bytes; 12 bytes a member, in the order
                                 // members, left, joined; 4 bytes a node
+        .equ WEIGHT, 64
+
+        .equ ONE_NONBLOCKING, 4 // cs_dispatch_flags_t
+        .equ CS_OK, 1
         .text
         .balign 8, 0
 
@@ -39,11 +51,13 @@ deliver:
         stp     w9, w2, [x0, KIND]      // and A
         stp     w3, wzr, [x0, B]        // and C
         str     x5, [x0, D]
+        ldr     x9, [x8, ROOM]
+        sub     x9, x9, x5
+        str     x9, [x8, ROOM]
         add     x10, x0, PAYLOAD
         mov     x11, x4
         mov     x12, x5
         bl      copy
-        str     x0, [x8, EVENT]
 1:      ldp     x29, x30, [sp], 16
         ret
 
@@ -74,7 +88,6 @@ confchg:
         mov     x11, x6
         mov     x12, x7
         bl      copy_members
-        str     x0, [x8, EVENT]
 1:      ldp     x29, x30, [sp], 16
         ret
 
@@ -97,23 +110,64 @@ totem_confchg:
         mov     x11, x4
         mov     x12, x5
         bl      copy
-        str     x0, [x8, EVENT]
 1:      ldp     x29, x30, [sp], 16
         ret
 
-// Finds room for a record of x0 bytes. Returns its address in x0, or 0 after
-// setting FAILED, and the state block in x8. Keeps x1 to x7, the registers in
-// which the callbacks find their arguments.
+// int drain(handle x0, state block x1)
+// Takes events for as long as there are some and more are wanted. Returns 0.
+drain:
+        bti     c
+        stp     x29, x30, [sp, -48]!
+        mov     x29, sp
+        stp     x19, x20, [sp, 16]
+        str     x21, [sp, 32]
+        mov     x19, x0
+        mov     x20, x1
+1:      ldr     x21, [x20, EVENTS]
+        mov     x0, x19
+        mov     w1, ONE_NONBLOCKING
+        ldr     x9, [x20, DISPATCH]
+        blr     x9
+        mov     w0, w0                  // the upper half of an int is undefined
+        str     x0, [x20, RESULT]
+        cmp     w0, CS_OK
+        b.ne    2f
+        ldr     x9, [x20, EVENTS]       // nothing was written down
+        cmp     x21, x9
+        b.eq    2f
+        ldr     x9, [x20, BLOCK]
+        cbnz    x9, 2f
+        ldr     x9, [x20, ROOM]
+        cmp     x9, 0
+        b.le    2f
+        ldr     x9, [x20, MOST]
+        subs    x9, x9, 1
+        str     x9, [x20, MOST]
+        b.gt    1b
+2:      mov     w0, 0
+        ldr     x21, [sp, 32]
+        ldp     x19, x20, [sp, 16]
+        ldp     x29, x30, [sp], 48
+        ret
+
+// Finds room for a record of x0 bytes, and counts it. Returns its address in
+// x0, or 0 after setting FAILED, and the state block in x8. Keeps x1 to x7, the
+// registers in which the callbacks find their arguments.
 reserve:
         ldr     x8, state
-        ldr     x9, [x8, EVENT]
-        cbnz    x9, 2f
-        ldr     x9, [x8, CAPACITY]
+        ldp     x10, x9, [x8, NEXT]     // and LEFT
         cmp     x0, x9
-        b.hi    1f
-        ldr     x0, [x8, ARENA]
-        ret
-1:      stp     x29, x30, [sp, -80]!    // ten words keep the stack aligned
+        b.gt    1f
+        add     x0, x0, 15              // the next one is aligned as this one
+        and     x0, x0, -16
+        sub     x9, x9, x0              // to below 0, perhaps
+        add     x11, x10, x0
+        stp     x11, x9, [x8, NEXT]     // and LEFT
+        mov     x0, x10
+        b       3f
+1:      ldr     x9, [x8, BLOCK]
+        cbnz    x9, 4f
+        stp     x29, x30, [sp, -80]!    // ten words keep the stack aligned
         mov     x29, sp                 // to 16 bytes
         stp     x0, x1, [sp, 16]
         stp     x2, x3, [sp, 32]
@@ -127,13 +181,21 @@ reserve:
         ldp     x6, x7, [sp, 64]
         ldp     x29, x30, [sp], 80
         ldr     x8, state
-        cbnz    x0, 3f
-        str     x9, [x8, FAILED]
+        str     x0, [x8, BLOCK]
+        cbz     x0, 2f
+3:      ldr     x9, [x8, EVENTS]
+        add     x9, x9, 1
+        str     x9, [x8, EVENTS]
+        ldr     x9, [x8, ROOM]
+        sub     x9, x9, WEIGHT
+        str     x9, [x8, ROOM]
         ret
-2:      mov     x9, -1
+2:      str     x9, [x8, FAILED]
+        ret
+4:      mov     x9, -1
         str     x9, [x8, FAILED]
         mov     x0, 0
-3:      ret
+        ret
 
 // Copies x12 members (copy_members) or bytes (copy) from x11 to x10 and leaves
 // x10 behind the last byte written. Changes x9 to x12 and v0 to v3.

@@ -1,21 +1,29 @@
-# Three callbacks for libcpg (model v1) that write down the one event that a
-# cpg_dispatch delivers, so that it can be read after the dispatch has returned.
-# x86-64, System V calling convention. scripts/assemble_recorder.ts turns this
-# file into the bytes in code.ts; recorder_aarch64.s does the same in the same
-# order for the other processor.
+# Three callbacks for libcpg (model v1) that write down the events that
+# cpg_dispatch delivers, one behind the other, and a function that calls
+# cpg_dispatch until enough are written down: they can be read when it has
+# returned. x86-64, System V calling convention. scripts/assemble_recorder.ts
+# turns this file into the bytes in code.ts; recorder_aarch64.s does the same in
+# the same order for the other processor.
 #
-# The code runs at any address. It finds its state block through the word at
-# `state`, the last one of the code, which the loader fills in before the page
-# becomes executable. One dispatch at a time may use one state block.
+# The code runs at any address. The callbacks find the state block through the
+# word at `state`, the last one of the code, which the loader fills in before
+# the page becomes executable. One drain at a time may use one state block.
 #
 # State block, 64-bit words:
         .equ MALLOC, 0          # address of C's malloc
-        .equ ARENA, 8           # address of the memory for an event
-        .equ CAPACITY, 16       # its size in bytes
-        .equ EVENT, 24          # address of the event recorded, or 0
-        .equ FAILED, 32         # bytes that malloc refused, or
-                                # all ones: EVENT still held an event
-# Event record:
+        .equ DISPATCH, 8        # address of cpg_dispatch
+        .equ NEXT, 16           # where the next event is to be written
+        .equ LEFT, 24           # bytes that are left from there on
+        .equ BLOCK, 32          # address of an event that had no room there and
+                                # got a block from malloc, or 0
+        .equ FAILED, 40         # bytes that malloc refused, or
+                                # all ones: BLOCK still held an event
+        .equ EVENTS, 48         # how many events were written down
+        .equ MOST, 56           # how many more are wanted
+        .equ ROOM, 64           # how much more, in bytes of messages and WEIGHT
+                                # an event; not above 0 when that is reached
+        .equ RESULT, 72         # what the last cpg_dispatch returned
+# Event record, at multiples of 16 bytes from the first:
         .equ KIND, 0            # u32  1 message  2 membership     3 ring
         .equ A, 4               # u32  node id    members          node id
         .equ B, 8               # u32  process id members who left nodes
@@ -23,6 +31,10 @@
         .equ D, 16              # u64  length     0                sequence
         .equ PAYLOAD, 24        # the bytes; 12 bytes a member, in the order
                                 # members, left, joined; 4 bytes a node
+        .equ WEIGHT, 64
+
+        .equ ONE_NONBLOCKING, 4 # cs_dispatch_flags_t
+        .equ CS_OK, 1
         .intel_syntax noprefix
         .text
         .balign 8, 0xcc
@@ -40,11 +52,11 @@ deliver:
         mov     [rax + B], ecx
         mov     dword ptr [rax + C], 0
         mov     [rax + D], r9
+        sub     [r11 + ROOM], r9
         lea     rdi, [rax + PAYLOAD]
         mov     rsi, r8
         mov     rcx, r9
         call    copy
-        mov     [r11 + EVENT], rax
 1:      ret
 
 # void confchg(handle rdi, group rsi, members rdx, size_t count rcx,
@@ -73,7 +85,6 @@ confchg:
         mov     rsi, [rsp + 8]
         mov     rcx, r10
         call    copy_members
-        mov     [r11 + EVENT], rax
 1:      ret
 
 # void totem_confchg(handle rdi, ring id {u32 node esi, u64 sequence rdx},
@@ -94,21 +105,56 @@ totem_confchg:
         mov     rsi, r8
         shl     rcx, 2                  # 4 bytes a node
         call    copy
-        mov     [r11 + EVENT], rax
 1:      ret
 
-# Finds room for a record of rax bytes. Returns its address in rax, or 0 after
-# setting FAILED, and the state block in r11. Keeps the registers in which the
-# callbacks find their arguments, except rdi, the handle.
+# int drain(handle rdi, state block rsi)
+# Takes events for as long as there are some and more are wanted. Returns 0.
+drain:
+        endbr64
+        push    rbx                     # three words keep the stack aligned
+        push    r12                     # to 16 bytes at the calls
+        push    r13
+        mov     rbx, rdi
+        mov     r12, rsi
+1:      mov     r13, [r12 + EVENTS]
+        mov     rdi, rbx
+        mov     esi, ONE_NONBLOCKING
+        call    [r12 + DISPATCH]
+        mov     eax, eax                # the upper half of an int is undefined
+        mov     [r12 + RESULT], rax
+        cmp     eax, CS_OK
+        jne     2f
+        cmp     r13, [r12 + EVENTS]     # nothing was written down
+        je      2f
+        cmp     qword ptr [r12 + BLOCK], 0
+        jne     2f
+        cmp     qword ptr [r12 + ROOM], 0
+        jle     2f
+        dec     qword ptr [r12 + MOST]
+        jg      1b
+2:      xor     eax, eax
+        pop     r13
+        pop     r12
+        pop     rbx
+        ret
+
+# Finds room for a record of rax bytes, and counts it. Returns its address in
+# rax, or 0 after setting FAILED, and the state block in r11. Keeps the
+# registers in which the callbacks find their arguments, except rdi, the handle.
 reserve:
         mov     r11, [rip + state]
-        cmp     qword ptr [r11 + EVENT], 0
-        jne     2f
-        cmp     rax, [r11 + CAPACITY]
-        ja      1f
-        mov     rax, [r11 + ARENA]
-        ret
-1:      push    rax                     # six words: with the two return
+        cmp     rax, [r11 + LEFT]
+        jg      1f
+        add     rax, 15                 # the next one is aligned as this one
+        and     rax, -16
+        sub     [r11 + LEFT], rax       # to below 0, perhaps
+        mov     rdi, [r11 + NEXT]
+        add     [r11 + NEXT], rax
+        mov     rax, rdi
+        jmp     3f
+1:      cmp     qword ptr [r11 + BLOCK], 0
+        jne     4f
+        push    rax                     # six words: with the two return
         push    rcx                     # addresses they keep the stack aligned
         push    rdx                     # to 16 bytes at the call
         push    rsi
@@ -123,13 +169,17 @@ reserve:
         pop     rcx
         pop     rdi                     # the size asked for
         mov     r11, [rip + state]
+        mov     [r11 + BLOCK], rax
         test    rax, rax
-        jnz     3f
-        mov     [r11 + FAILED], rdi
+        jz      2f
+3:      inc     qword ptr [r11 + EVENTS]
+        sub     qword ptr [r11 + ROOM], WEIGHT
         ret
-2:      mov     qword ptr [r11 + FAILED], -1
+2:      mov     [r11 + FAILED], rdi
+        ret
+4:      mov     qword ptr [r11 + FAILED], -1
         xor     eax, eax
-3:      ret
+        ret
 
 # Copies rcx members (copy_members) or bytes (copy) from rsi to rdi and leaves
 # rdi behind the last byte written. Changes rcx, rdx, rsi, rdi, xmm0 to xmm3.

@@ -1,0 +1,98 @@
+/**
+ * The memory in which the recorder writes down events.
+ *
+ * @module
+ */
+import { addressOf } from "./native/deno.ts";
+
+/** Memory for some events, one behind the other. */
+export interface Arena {
+  /** Its address. */
+  readonly address: bigint;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The same as words of 4 bytes. */
+  readonly words: Uint32Array<ArrayBuffer>;
+  /** Some bytes of it, for the reader of a group. */
+  take(start: number, size: number): Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * Where an arena begins, from a multiple of 16 on: its payloads, 24 bytes on,
+ * are then at multiples, from where copying is many times faster on some
+ * processors.
+ */
+const SHIFT = 8;
+
+/** Memory from which readers get copies. */
+export class OwnArena implements Arena {
+  readonly address: bigint;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly words: Uint32Array<ArrayBuffer>;
+
+  /** @param bytes At an address that is a multiple of 4. */
+  constructor(bytes: Uint8Array<ArrayBuffer>) {
+    const { buffer, byteOffset, byteLength } = bytes;
+    this.address = addressOf(bytes);
+    this.bytes = bytes;
+    this.words = new Uint32Array(
+      buffer,
+      byteOffset,
+      Math.floor(byteLength / 4),
+    );
+  }
+
+  /** Makes an arena of some bytes. */
+  static create(size: number): OwnArena {
+    const memory = new Uint8Array(size + 16);
+    const shift = (SHIFT + 16 - Number(addressOf(memory) % 16n)) % 16;
+    return new OwnArena(memory.subarray(shift, shift + size));
+  }
+
+  take(start: number, size: number): Uint8Array<ArrayBuffer> {
+    return this.bytes.slice(start, start + size);
+  }
+}
+
+/**
+ * Memory that readers look into. It is WebAssembly's, whose views nobody can
+ * transfer away, and which all lose it at once when it grows, if only by
+ * nothing.
+ */
+export class LendingArena implements Arena {
+  readonly address: bigint;
+  bytes!: Uint8Array<ArrayBuffer>;
+  words!: Uint32Array<ArrayBuffer>;
+  readonly #memory: WebAssembly.Memory;
+  readonly #size: number;
+
+  private constructor(memory: WebAssembly.Memory, size: number) {
+    this.#memory = memory;
+    this.#size = size;
+    this.renew();
+    this.address = addressOf(this.bytes);
+  }
+
+  /** Makes an arena of some bytes; nothing where there is no such memory. */
+  static create(size: number): LendingArena | undefined {
+    const pages = Math.ceil((SHIFT + size) / 65_536);
+    try {
+      const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+      return new LendingArena(memory, size);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Empties all that was taken, so that it can be written again. */
+  renew(): void {
+    this.#memory.grow(0);
+    // It is not shared, whatever the type says.
+    const buffer = this.#memory.buffer as ArrayBuffer;
+    this.bytes = new Uint8Array(buffer, SHIFT, this.#size);
+    this.words = new Uint32Array(buffer, SHIFT, this.#size >> 2);
+  }
+
+  take(start: number, size: number): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.bytes.buffer, SHIFT + start, size);
+  }
+}
