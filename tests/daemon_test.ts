@@ -120,7 +120,10 @@ Deno.test("dispatching pauses right at the high-water mark", async () => {
     // Turns of the event loop, for the inbox to fill.
     for (let i = 0; i < 50; i++) await group.members();
     await node.kill();
-    // Only what is in the inbox is left to read.
+    // When the loss is known, only what is in the inbox is left to read.
+    await assertRejects(async () => {
+      while (true) await group.members();
+    }, CpgError);
     let count = 0;
     const reading = (async () => {
       for await (const event of group) if (event.type === "message") count++;
