@@ -30,8 +30,9 @@ export interface Dispatcher {
   /**
    * Takes some of the events that are there.
    *
-   * @param room Above 0: the last event is the one that exceeds or reaches it,
-   * in bytes as {@linkcode eventSize} has it.
+   * @param room Says how much more is wanted, in bytes as
+   * {@linkcode eventSize} has it. The last event is the one that reaches or
+   * exceeds it.
    * @param mayLend Whether nobody needs the messages any more that were lent.
    * @returns CS_ERR_TRY_AGAIN when nothing is left, CS_OK when there may be
    * more, anything else when the connection is broken. A broken connection can
@@ -39,7 +40,7 @@ export interface Dispatcher {
    */
   run(
     handle: bigint,
-    room: number,
+    room: () => number,
     mayLend: boolean,
     take: Take,
   ): number | Promise<number>;

@@ -16,7 +16,7 @@ import {
 import type { Callbacks } from "./connection.ts";
 import type { Dispatcher, Take } from "./dispatch.ts";
 import { CsDispatch, CsError } from "./ffi.ts";
-import { eventSize, type GroupEvent, toChanges, toMembers } from "./events.ts";
+import { type GroupEvent, toChanges, toMembers } from "./events.ts";
 import { viewOf } from "./native/deno.ts";
 import type { Libcpg } from "./libcpg.ts";
 import type { NativeCallback } from "./native/port.ts";
@@ -52,12 +52,12 @@ export class CallbackDispatcher implements Dispatcher {
 
   async run(
     handle: bigint,
-    room: number,
+    room: () => number,
     _mayLend: boolean,
     take: Take,
   ): Promise<number> {
     let result: number = CsError.CS_OK;
-    for (let count = 0; count < BATCH && room > 0; count++) {
+    for (let count = 0; count < BATCH && room() > 0; count++) {
       this.#event = undefined;
       result = await this.#libcpg.async.cpg_dispatch(
         handle,
@@ -66,7 +66,6 @@ export class CallbackDispatcher implements Dispatcher {
       // The callback has set it meanwhile.
       const event = this.#event as GroupEvent | undefined;
       if (result !== CsError.CS_OK || !event) break;
-      room -= eventSize(event);
       take(event);
     }
     return result;

@@ -257,11 +257,16 @@ export class RecordingDispatcher implements Dispatcher {
     return new RecordingDispatcher(shared, lend);
   }
 
-  run(handle: bigint, room: number, mayLend: boolean, take: Take): number {
+  run(
+    handle: bigint,
+    room: () => number,
+    mayLend: boolean,
+    take: Take,
+  ): number {
     const lending = mayLend ? this.#lending : undefined;
     lending?.renew();
     const arena = lending ?? this.#arena;
-    return this.#recorder.run(handle, arena, room, take);
+    return this.#recorder.run(handle, arena, room(), take);
   }
 
   /** The recorder is for all groups of this thread, and stays. */

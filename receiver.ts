@@ -120,12 +120,11 @@ export class Receiver {
 
   /** Takes some events; a promise where another thread does it. */
   #run(): void | Promise<void> {
-    const { room, idle } = this.#inbox;
     try {
       const result = this.#dispatcher.run(
         this.#connection.handle,
-        this.#leaving ? Infinity : room,
-        idle,
+        this.#room,
+        this.#inbox.idle,
         this.#push,
       );
       if (typeof result !== "number") {
@@ -138,6 +137,8 @@ export class Receiver {
       this.#failure = unreceived(error);
     }
   }
+
+  readonly #room = () => this.#leaving ? Infinity : this.#inbox.room;
 
   readonly #push = (event: GroupEvent) => {
     this.#count++;
