@@ -51,7 +51,7 @@ const SENDS_PER_LOOK = 64;
  * Looks, one in each turn of the event loop, before another thread waits until
  * there is room.
  */
-const LOOKS = 10;
+const LOOKS = 2;
 
 /** The most descriptors that connecting takes at a time. */
 const DESCRIPTORS = 3;

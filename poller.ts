@@ -41,10 +41,10 @@ const LONGEST_POLL = 5000;
 const SHORT_WAIT = 0.3;
 
 /**
- * The longest wait on this thread, in nanoseconds: as long as going to another
- * thread and back takes.
+ * The longest wait on this thread, in nanoseconds: about as long as going to
+ * another thread and back takes where there is work for the processors.
  */
-const MOMENT = 50_000n;
+const MOMENT = 100_000n;
 
 /**
  * How long the event loop may turn without a rest, in milliseconds. Turning, it
@@ -83,6 +83,8 @@ export class Poller {
   #wakeFd = -1;
   #connections = 0;
   #loop: Promise<void> | undefined;
+  /** What polls read and write. */
+  #memory: NativeMemory | undefined;
   /** The poll in flight elsewhere. */
   #polling: Promise<number> | undefined;
   /** Whether the last wait was a short one. */
@@ -120,6 +122,8 @@ export class Poller {
     if (this.#connections > 0 || this.#wakeFd < 0) return;
     this.#libcpg.calls.close(this.#wakeFd);
     this.#wakeFd = -1;
+    this.#memory?.free();
+    this.#memory = undefined;
   }
 
   /**
@@ -193,44 +197,53 @@ export class Poller {
     }
   }
 
+  /** Memory for so many descriptors, behind the time that a poll may take. */
+  #pollMemory(count: number): NativeMemory {
+    const size = SIZEOF_TIMESPEC + count * SIZEOF_POLLFD;
+    if (!this.#memory || this.#memory.bytes.length < size) {
+      this.#memory?.free();
+      this.#memory = undefined;
+      this.#memory = new NativeMemory(this.#libcpg, 2 * size);
+    }
+    return this.#memory;
+  }
+
   async #pollOnce(): Promise<void> {
     const { calls, async } = this.#libcpg;
     const entries = [...this.#entries];
-    const fds = [{ fd: this.#wakeFd, events: POLLIN }, ...entries];
-    const size = fds.length * SIZEOF_POLLFD;
-    const memory = new NativeMemory(this.#libcpg, size + SIZEOF_TIMESPEC);
-    const { view, address } = memory;
-    fds.forEach(({ fd, events }, i) => {
-      view.setInt32(i * SIZEOF_POLLFD, fd, true);
-      view.setInt16(i * SIZEOF_POLLFD + 4, events, true);
-      view.setInt16(i * SIZEOF_POLLFD + 6, 0, true);
-    });
-    const count = BigInt(fds.length);
+    const count = 1 + entries.length;
+    const { view, address } = this.#pollMemory(count);
+    const offset = (i: number) => SIZEOF_TIMESPEC + i * SIZEOF_POLLFD;
+    const set = (i: number, fd: number, events: number) => {
+      view.setInt32(offset(i), fd, true);
+      view.setInt32(offset(i) + 4, events, true);
+    };
+    const revents = (i: number) => view.getInt16(offset(i) + 6, true);
+    set(0, this.#wakeFd, POLLIN);
+    entries.forEach(({ fd, events }, i) => set(i + 1, fd, events));
+    const fds = address + BigInt(SIZEOF_TIMESPEC);
     const alone = this.#turns === 0;
     let ready = 0;
     if (this.#brisk || !alone) {
-      view.setBigUint64(size, 0n, true);
-      view.setBigUint64(size + 8, alone ? MOMENT : 0n, true);
-      ready = calls.ppoll(address, count, address + BigInt(size), 0n);
+      view.setBigUint64(0, 0n, true);
+      view.setBigUint64(8, alone ? MOMENT : 0n, true);
+      ready = calls.ppoll(fds, BigInt(count), address, 0n);
     }
     if (alone && ready === 0) {
       const start = performance.now();
-      this.#polling = async.poll(address, count, LONGEST_POLL);
+      this.#polling = async.poll(fds, BigInt(count), LONGEST_POLL);
       await this.#polling;
       this.#polling = undefined;
       const now = performance.now();
       this.#brisk = now - start < SHORT_WAIT;
       if (!this.#brisk) this.#rested = now;
     }
-    const revents = fds.map((_, i) =>
-      view.getInt16(i * SIZEOF_POLLFD + 6, true)
-    );
-    if (revents[0]) calls.read(this.#wakeFd, address, 8n);
-    memory.free();
-    entries.forEach((entry, i) => {
-      if (revents[i + 1] && this.#entries.delete(entry)) {
-        entry.ready(revents[i + 1]);
-      }
-    });
+    if (revents(0)) {
+      calls.read(this.#wakeFd, address, 8n);
+    }
+    const served = entries.map((entry, i) => ({ entry, of: revents(i + 1) }));
+    for (const { entry, of } of served) {
+      if (of && this.#entries.delete(entry)) entry.ready(of);
+    }
   }
 }
