@@ -90,6 +90,7 @@ export class Connection {
   #sendsLeft = 0;
   /** Wakes those who wait for progress. */
   readonly #retries = new Set<() => void>();
+  #retryTimer: { id: ReturnType<typeof setTimeout>; wait: number } | undefined;
 
   private constructor(libcpg: Libcpg, handle: bigint) {
     this.libcpg = libcpg;
@@ -187,13 +188,27 @@ export class Connection {
   ): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const retry = () => resolve();
-    const timer = setTimeout(retry, milliseconds);
+    this.#setRetryTimer(milliseconds);
     signal?.addEventListener("abort", retry);
     this.#retries.add(retry);
     await promise;
     this.#retries.delete(retry);
     signal?.removeEventListener("abort", retry);
-    clearTimeout(timer);
+  }
+
+  /**
+   * Has requests tried again after some milliseconds. A timer costs more than
+   * a message, and progress comes before its time, as a rule: so it stays for
+   * the next who waits.
+   */
+  #setRetryTimer(milliseconds: number): void {
+    if (this.#retryTimer && this.#retryTimer.wait <= milliseconds) return;
+    clearTimeout(this.#retryTimer?.id);
+    const id = setTimeout(() => {
+      this.#retryTimer = undefined;
+      this.progress();
+    }, milliseconds);
+    this.#retryTimer = { id, wait: milliseconds };
   }
 
   /** Runs a task when all requests before it are done, and alone. */
@@ -266,6 +281,7 @@ export class Connection {
   async finalize(): Promise<void> {
     await this.exclusive(() => finalize(this.libcpg, this.handle));
     await Poller.of(this.libcpg).release();
+    clearTimeout(this.#retryTimer?.id);
     this.#memory.free();
     this.#pollfd.free();
   }
