@@ -9,6 +9,7 @@ import { type Results, type Row, rows } from "./results.ts";
 /** What is drawn: one panel for each quantity whose ratio is asked for. */
 const PANELS: [measure: string, quantity: number][] = [
   ["flood", 0],
+  ["kept", 0],
   ["pair", 0],
   ["trips", 0],
   ["trips", 1],

@@ -11,7 +11,7 @@ import { openLibcpg } from "../ffi.ts";
 import { hasCompiler, program as build } from "../tests/c.ts";
 import { chart } from "./chart.ts";
 import { circumstances } from "./circumstances.ts";
-import { measures, MEMORY, SIZES } from "./measures.ts";
+import { measures, MEMORY, SIZES, WARM_UP } from "./measures.ts";
 import { Program } from "./programs.ts";
 import type { Name, Results, Run } from "./results.ts";
 import { summary, tables } from "./tables.ts";
@@ -53,7 +53,8 @@ programs.ours = stack.use(await Program.start("ours", command));
 const runs: Run[] = [];
 const names = Object.keys(programs) as Name[];
 const start = performance.now();
-// Round 0 is for the compiler of JavaScript, and does not count.
+// Round 0 is for the compiler of JavaScript, and does not count: neither for
+// ours nor for C.
 let round = 0;
 for (
   ;
@@ -66,7 +67,8 @@ for (
     for (const size of SIZES) {
       show(`round ${round}: ${title}, ${size.toLocaleString("en")} bytes`);
       for (const program of names) {
-        const result = await run(programs[program]!, size, milliseconds);
+        const time = round === 0 ? WARM_UP * milliseconds : milliseconds;
+        const result = await run(programs[program]!, size, time);
         if (round > 0) runs.push({ measure, size, program, round, ...result });
       }
       // Who is first takes turns.

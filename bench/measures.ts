@@ -11,6 +11,9 @@ export const SIZES = [64, 1_000, 10_000, 100_000, 1_000_000];
 /** Floods for the measure of memory, and how many messages each has. */
 export const MEMORY = { floods: 10, messages: 100_000 };
 
+/** How much longer runs are before they count, for compilers to be done. */
+export const WARM_UP = 3;
+
 /** What a run comes down to. */
 export interface Quantity {
   /** What it is, with its unit. */
@@ -50,6 +53,12 @@ export const measures: Record<string, Measure> = {
       { name: cpu, most: 2, only: 64 },
     ],
     run: async (program, ...args) => rateAndCpu(await program.flood(...args)),
+  },
+  kept: {
+    title: "Flood to oneself, messages kept",
+    milliseconds: 200,
+    quantities: [{ name: rate, least: 0.9 }, { name: cpu }],
+    run: async (program, ...args) => rateAndCpu(await program.kept(...args)),
   },
   pair: {
     title: "One sender, one receiver",

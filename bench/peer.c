@@ -1,9 +1,10 @@
 /* A member of a group, written in C, of the same shape as peer.ts.
  *
- *   peer GROUP
+ *   peer GROUP [keep]
  *
  * It does what the lines of its standard input say, and answers each with a
- * line of JSON. peer.ts says what they are.
+ * line of JSON. peer.ts says what they are. With `keep` it copies each message
+ * into memory of its own, which it frees when the next one comes.
  */
 #include "../tests/c/cpg.h"
 
@@ -25,6 +26,8 @@ static int fd;
 static size_t members;
 static unsigned long received; /* messages but for the empty one, the last */
 static int ended;
+static int keep;
+static void *kept;
 static double first, first_cpu; /* when the first of them came */
 
 static void check(const char *call, int result) {
@@ -60,6 +63,12 @@ static long resident(void) {
 static void deliver(cpg_handle_t from, const struct cpg_name *group,
                     uint32_t nodeid, uint32_t pid, void *message,
                     size_t length) {
+  if (keep) {
+    free(kept);
+    kept = malloc(length);
+    if (!kept && length) exit(1);
+    memcpy(kept, message, length);
+  }
   if (length == 0) {
     ended = 1;
   } else if (received++ == 0) {
@@ -193,7 +202,8 @@ static void trips(size_t size, double seconds) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 2) return 2;
+  if (argc > 2 && !strcmp(argv[2], "keep")) keep = 1;
+  if (argc != 2 + keep) return 2;
   cpg_callbacks_t callbacks = {deliver, confchg};
   check("cpg_initialize", cpg_initialize(&handle, &callbacks));
   check("cpg_fd_get", cpg_fd_get(handle, &fd));

@@ -7,7 +7,8 @@
  *     receive                          counts another member's flood
  *     trips SIZE MILLISECONDS          times messages to itself, one by one
  *
- * An empty message ends a flood.
+ * An empty message ends a flood. Messages are lent, as C's are, unless the
+ * second argument is `keep`.
  *
  * @module
  */
@@ -132,7 +133,8 @@ async function trips(
   };
 }
 
-const group = await join(Deno.args[0]);
+const [name, mode] = Deno.args;
+const group = await join(name, { lend: mode !== "keep" });
 console.log("{}");
 for await (const line of lines) {
   const [verb, ...numbers] = line.split(" ");

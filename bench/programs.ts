@@ -1,7 +1,7 @@
 /**
- * The two programs that are measured: peer.c and peer.ts. Each runs as three
- * processes all the while: one that sends to itself, and a pair, of which one
- * sends to the other.
+ * The two programs that are measured: peer.c and peer.ts. Each runs as four
+ * processes all the while: one that sends to itself, one that also keeps what
+ * comes, and a pair, of which one sends to the other.
  *
  * @module
  */
@@ -79,15 +79,17 @@ export class Peer {
 export class Program implements AsyncDisposable {
   readonly #command: (group: string) => string[];
   readonly #alone: Peer;
+  readonly #keeper: Peer;
   readonly #sender: Peer;
   readonly #receiver: Peer;
 
   private constructor(
     command: (group: string) => string[],
-    [alone, sender, receiver]: Peer[],
+    [alone, keeper, sender, receiver]: Peer[],
   ) {
     this.#command = command;
     this.#alone = alone;
+    this.#keeper = keeper;
     this.#sender = sender;
     this.#receiver = receiver;
   }
@@ -97,8 +99,13 @@ export class Program implements AsyncDisposable {
     name: string,
     command: (group: string) => string[],
   ): Promise<Program> {
-    const groups = [`${name} alone`, `${name} pair`, `${name} pair`];
-    const peers = groups.map((group) => Peer.start(command(group)));
+    const commands = [
+      command(`${name} alone`),
+      [...command(`${name} keeper`), "keep"],
+      command(`${name} pair`),
+      command(`${name} pair`),
+    ];
+    const peers = commands.map((command) => Peer.start(command));
     return new Program(command, await Promise.all(peers));
   }
 
@@ -107,7 +114,12 @@ export class Program implements AsyncDisposable {
     return this.#alone.ask(`flood ${size} ${milliseconds}`);
   }
 
-  /** The same from a zero-copy buffer. */
+  /** The same, and it keeps what comes, for a while at least. */
+  kept(size: number, milliseconds: number): Promise<Flood> {
+    return this.#keeper.ask(`flood ${size} ${milliseconds}`);
+  }
+
+  /** One that sends to itself from a zero-copy buffer. */
   zeroCopy(size: number, milliseconds: number): Promise<Flood> {
     return this.#alone.ask(`zcb ${size} ${milliseconds}`);
   }
@@ -144,7 +156,7 @@ export class Program implements AsyncDisposable {
 
   /** Ends its processes. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const peers = [this.#alone, this.#sender, this.#receiver];
+    const peers = [this.#alone, this.#keeper, this.#sender, this.#receiver];
     await Promise.all(peers.map((peer) => peer.end()));
   }
 }
