@@ -89,7 +89,7 @@ export class Connection {
   readonly #waiting: (() => void)[] = [];
   #sendsLeft = 0;
   /** Wakes those who wait for progress. */
-  readonly #retries = new Set<() => void>();
+  readonly #retries = new Set<(progress: boolean) => void>();
   #retryTimer: { id: ReturnType<typeof setTimeout>; wait: number } | undefined;
 
   private constructor(libcpg: Libcpg, handle: bigint) {
@@ -160,14 +160,15 @@ export class Connection {
 
   /** Makes a request, again and again while corosync says to try again. */
   async call(request: Request, signal?: AbortSignal): Promise<void> {
-    for (let wait = 1;; wait = Math.min(2 * wait, LONGEST_PAUSE)) {
+    for (let wait = 1;;) {
       const result = await this.exclusive(async () => {
         this.ending.check();
         signal?.throwIfAborted();
         return await request.attempt(this.#memory);
       });
       if (taken(request, result)) return;
-      await this.#untilProgress(wait, signal);
+      const progress = await this.#untilProgress(wait, signal);
+      wait = progress ? 1 : Math.min(2 * wait, LONGEST_PAUSE);
     }
   }
 
@@ -177,23 +178,27 @@ export class Connection {
    * @returns Whether there are any.
    */
   progress(): boolean {
-    for (const retry of this.#retries) retry();
+    for (const retry of this.#retries) retry(true);
     return this.#retries.size > 0;
   }
 
-  /** Resolves on progress, but not after more than some milliseconds. */
+  /**
+   * Resolves on progress, but not after more than some milliseconds; says
+   * whether there was any.
+   */
   async #untilProgress(
     milliseconds: number,
     signal?: AbortSignal,
-  ): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const retry = () => resolve();
+  ): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const abort = () => resolve(false);
     this.#setRetryTimer(milliseconds);
-    signal?.addEventListener("abort", retry);
-    this.#retries.add(retry);
-    await promise;
-    this.#retries.delete(retry);
-    signal?.removeEventListener("abort", retry);
+    signal?.addEventListener("abort", abort);
+    this.#retries.add(resolve);
+    const progress = await promise;
+    this.#retries.delete(resolve);
+    signal?.removeEventListener("abort", abort);
+    return progress;
   }
 
   /**
@@ -206,7 +211,7 @@ export class Connection {
     clearTimeout(this.#retryTimer?.id);
     const id = setTimeout(() => {
       this.#retryTimer = undefined;
-      this.progress();
+      for (const retry of this.#retries) retry(false);
     }, milliseconds);
     this.#retryTimer = { id, wait: milliseconds };
   }
