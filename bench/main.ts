@@ -3,7 +3,8 @@
  * bench`, with the options
  *
  *     --quick             one minute instead of five
- *     --output=FOLDER     where performance.json and performance.svg go
+ *     --output=FOLDER     where performance.json and performance.svg go; the
+ *                         results in a performance.md there are replaced
  *
  * @module
  */
@@ -14,7 +15,7 @@ import { circumstances } from "./circumstances.ts";
 import { measures, MEMORY, SIZES, WARM_UP } from "./measures.ts";
 import { Program } from "./programs.ts";
 import type { Name, Results, Run } from "./results.ts";
-import { summary, tables } from "./tables.ts";
+import { replaceResults, summary, tables } from "./tables.ts";
 
 const here = import.meta.dirname!;
 const quick = Deno.args.includes("--quick");
@@ -88,12 +89,30 @@ const results: Results = {
   runs,
   memory,
 };
-console.log(tables(results));
+const text = tables(results);
+console.log(text);
 await Deno.mkdir(output, { recursive: true });
 const json = JSON.stringify(summary(results), undefined, 2);
-await Deno.writeTextFile(`${output}/performance.json`, `${json}\n`);
-await Deno.writeTextFile(`${output}/performance.svg`, chart(results));
-console.log(`Written to ${output}: performance.json, performance.svg`);
+await write("json", () => `${json}\n`);
+await write("svg", () => chart(results));
+await write("md", (document) => document && replaceResults(document, text));
+
+/** Writes a file anew; `content` gets what it is, if it is, and can refuse. */
+async function write(
+  extension: string,
+  content: (old: string | undefined) => string | undefined,
+): Promise<void> {
+  const file = `${output}/performance.${extension}`;
+  const old = await Deno.readTextFile(file).catch(() => undefined);
+  const text = content(old);
+  if (text === undefined) return;
+  await Deno.writeTextFile(file, text);
+  const fmt = ["fmt", "--quiet", file];
+  if (extension !== "svg") {
+    await new Deno.Command(Deno.execPath(), { args: fmt }).output();
+  }
+  console.log(`Written: ${file}`);
+}
 
 /** Shows what is going on, on one line where there is a terminal. */
 function show(text: string): void {

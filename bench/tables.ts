@@ -26,6 +26,21 @@ export function summary(results: Results): unknown {
   };
 }
 
+/** Between these lines a document has the results. */
+const MARKS = ["<!-- results -->\n", "<!-- end of results -->\n"];
+
+/** A document with new results, if it has a place for them. */
+export function replaceResults(
+  document: string,
+  results: string,
+): string | undefined {
+  const [start, end] = MARKS.map((mark) => document.indexOf(mark));
+  if (start < 0 || end < start) return undefined;
+  return `${document.slice(0, start)}${MARKS[0]}\n${results}\n\n${
+    document.slice(end)
+  }`;
+}
+
 /** The results for people. */
 export function tables(results: Results): string {
   const all = rows(results);
