@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { type CorosyncNode, startCluster } from "../testing/mod.ts";
 import { decode } from "../testing/place.ts";
-import { program, testWithC } from "./c.ts";
-import { BOUND, finish, Member, sendFromAll } from "./cluster/driver.ts";
+import { BOUND, equip, finish, Member, sendFromAll } from "./cluster/driver.ts";
 import { type Journal, judge } from "./cluster/journal.ts";
+import { testOnNodes } from "./nodes.ts";
 import { until, within } from "./support.ts";
 
 /** The token's time, in milliseconds, for nodes that nothing happens to. */
@@ -38,13 +38,13 @@ async function maps(node: CorosyncNode): Promise<number> {
   return Number(decode((await child.output()).stdout));
 }
 
-testWithC(
+testOnNodes(
   "conformance: members of both languages on three nodes see the same",
   async () => {
-    await using built = await program("member.c");
+    await using equipment = await equip();
     await using cluster = await startCluster({ nodes: 3, token: CALM });
-    const options = { group: "random", folder: built.folder };
-    const inC = { ...options, program: built.path };
+    const options = { group: "random", folder: equipment.folder };
+    const inC = { ...options, program: equipment.program };
     const [one, two, three] = cluster.nodes;
     const members: Member[] = [];
     for (
@@ -91,63 +91,75 @@ testWithC(
   },
 );
 
-Deno.test("conformance: 1,440 joins and leaves in a minute, beside 200,000 buffers", async () => {
-  const folder = await Deno.makeTempDir();
-  await using cluster = await startCluster({ nodes: 3, token: CALM });
-  const observers = await Promise.all(
-    cluster.nodes.map((node) => Member.join(node, { group: "churn", folder })),
-  );
-  const hoards = cluster.nodes.slice(1);
-  const hoarding = hoards.map((node) =>
-    start(node, "hoard.ts", "50", "2000", "100000")
-  );
-  const churning = cluster.nodes.map((node) =>
-    start(node, "churn.ts", "churn", "8", "60")
-  );
-  const outputs = await Promise.all(
-    churning.map((process) => output(process)),
-  );
-  const journals = await finish(observers);
-  assertEquals(judge(journals).problems, []);
+testOnNodes(
+  "conformance: 1,440 joins and leaves in a minute, beside 200,000 buffers",
+  async () => {
+    await using equipment = await equip();
+    const { folder } = equipment;
+    await using cluster = await startCluster({ nodes: 3, token: CALM });
+    const observers = await Promise.all(
+      cluster.nodes.map((node) =>
+        Member.join(node, { group: "churn", folder })
+      ),
+    );
+    const hoards = cluster.nodes.slice(1);
+    const hoarding = hoards.map((node) =>
+      start(node, "hoard.ts", "50", "2000", "100000")
+    );
+    const churning = cluster.nodes.map((node) =>
+      start(node, "churn.ts", "churn", "8", "60")
+    );
+    const outputs = await Promise.all(
+      churning.map((process) => output(process)),
+    );
+    const journals = await finish(observers);
+    assertEquals(judge(journals).problems, []);
 
-  let sessions = 0;
-  for (const [index, { events }] of journals.entries()) {
-    const changes = events.filter(([kind]) => kind === "c")
-      .map(([, members]) => members.split(",").toSorted().join());
-    const all = ` ${changes.join(" ")} `;
-    // What a passing member has seen is a part of what its node's observer has.
-    for (const seen of outputs[index].trimEnd().split("\n")) {
-      assert(all.includes(` ${seen} `), seen);
-      sessions++;
+    let sessions = 0;
+    for (const [index, { events }] of journals.entries()) {
+      const changes = events.filter(([kind]) => kind === "c")
+        .map(([, members]) => members.split(",").toSorted().join());
+      const all = ` ${changes.join(" ")} `;
+      // What a passing member has seen is a part of what its node's observer has.
+      for (const seen of outputs[index].trimEnd().split("\n")) {
+        assert(all.includes(` ${seen} `), seen);
+        sessions++;
+      }
+      assertGreater(changes.length, 3 * 8 * 60);
     }
-    assertGreater(changes.length, 3 * 8 * 60);
-  }
-  assertEquals(sessions, 3 * 8 * 60);
-  console.log(`  ${sessions} members came and went; all agree on every change`);
+    assertEquals(sessions, 3 * 8 * 60);
+    console.log(
+      `  ${sessions} members came and went; all agree on every change`,
+    );
 
-  for (const [index, node] of hoards.entries()) {
-    const text = await output(hoarding[index]);
-    assertEquals(text.trimEnd().split("\n").at(-1), "100000");
-    assertEquals(await maps(node), 0);
-  }
-  await Deno.remove(folder, { recursive: true });
-});
-
-Deno.test("conformance: 100 processes exit without freeing what they have", async () => {
-  await using cluster = await startCluster();
-  const [node] = cluster.nodes;
-  for (let i = 0; i < 50; i++) {
-    const pair = [1, 2].map(() => start(node, "hoard.ts", "0", "1", "1048576"));
-    for (const process of pair) {
-      assertEquals(await output(process), "1\n");
+    for (const [index, node] of hoards.entries()) {
+      const text = await output(hoarding[index]);
+      assertEquals(text.trimEnd().split("\n").at(-1), "100000");
+      assertEquals(await maps(node), 0);
     }
-  }
-  await until("the daemon to let go", async () => await maps(node) === 0);
-  const list = node.spawn(["ls", "/dev/shm"], { stdout: "piped" });
-  const names = decode((await list.child.output()).stdout).split("\n");
-  const left = names.filter((name) => !/^(qb-corosync-.*)?$/.test(name));
-  console.log(
-    "  100 buffers of 1 MiB left behind, of which the daemon keeps 0",
-  );
-  assertEquals(left, []);
-});
+  },
+);
+
+testOnNodes(
+  "conformance: 100 processes exit without freeing what they have",
+  async () => {
+    await using cluster = await startCluster();
+    const [node] = cluster.nodes;
+    for (let i = 0; i < 50; i++) {
+      const pair = [1, 2].map(() =>
+        start(node, "hoard.ts", "0", "1", "1048576")
+      );
+      for (const process of pair) {
+        assertEquals(await output(process), "1\n");
+      }
+    }
+    await until("the daemon to let go", async () => await maps(node) === 0);
+    const list = node.spawn(["ls", "/dev/shm"], { stdout: "piped" });
+    const names = decode((await list.child.output()).stdout).split("\n");
+    const left = names.filter((name) => !/^(qb-corosync-.*)?$/.test(name));
+    console.log(
+      "  100 buffers of 1 MiB left behind, of which the daemon keeps 0",
+    );
+    assertEquals(left, []);
+  },
+);

@@ -1,19 +1,19 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { type PrivateCluster, startCluster } from "../testing/mod.ts";
-import { program, testWithC } from "./c.ts";
-import { finish, Member, sendFromAll } from "./cluster/driver.ts";
+import { equip, finish, Member, sendFromAll } from "./cluster/driver.ts";
 import {
   type Journal,
   judge,
   leavers,
   type Verdict,
 } from "./cluster/journal.ts";
+import { testOnNodes } from "./nodes.ts";
 import { until } from "./support.ts";
 
 /** What every member sends until told to stop: 2 messages in 10 ms. */
 const LOAD = "send 1000000 20000 5000";
 
-/** Six members on three nodes, one of each language on each. */
+/** Six members on three nodes, on each one that reconnects and one in C. */
 interface Scene {
   readonly cluster: PrivateCluster;
   readonly members: Member[];
@@ -26,15 +26,16 @@ function testUnderLoad(
   name: string,
   test: (scene: Scene) => Promise<Journal[]>,
 ): void {
-  testWithC(`faults: ${name}`, async () => {
-    await using built = await program("member.c");
-    const { path, folder } = built;
+  testOnNodes(`faults: ${name}`, async () => {
+    await using equipment = await equip();
+    const { folder, program } = equipment;
     await using cluster = await startCluster({ nodes: 3 });
     const options = { group: "faults", folder, reconnect: true };
     const members: Member[] = [];
     for (const node of cluster.nodes) {
       members.push(await Member.join(node, options));
-      members.push(await Member.join(node, { ...options, program: path }));
+      const mortal = { ...options, reconnect: false, program };
+      members.push(await Member.join(node, mortal));
     }
     for (const member of members) await member.tell(LOAD);
     await progress(members);
@@ -167,9 +168,9 @@ testUnderLoad(
   },
 );
 
-testWithC("faults: 5 % of packets lost and 20 ms of delay", async () => {
-  await using built = await program("member.c");
-  const { path, folder } = built;
+testOnNodes("faults: 5 % of packets lost and 20 ms of delay", async () => {
+  await using equipment = await equip();
+  const { folder, program } = equipment;
   await using cluster = await startCluster({ nodes: 3 });
   const seconds: number[] = [];
   const journals: Journal[] = [];
@@ -178,11 +179,11 @@ testWithC("faults: 5 % of packets lost and 20 ms of delay", async () => {
     const members = [
       await Member.join(cluster.nodes[0], { group, folder }),
       await Member.join(cluster.nodes[1], { group, folder }),
-      await Member.join(cluster.nodes[2], { group, folder, program: path }),
+      await Member.join(cluster.nodes[2], { group, folder, program }),
     ];
     await cluster.impair(impairment);
     const start = performance.now();
-    await sendFromAll(members, "send 200 5000 0");
+    await sendFromAll(members, "send 200 1000 0");
     journals.push(...await finish(members));
     seconds.push((performance.now() - start) / 1_000);
   }

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { startCluster } from "../testing/mod.ts";
 import { decode } from "../testing/place.ts";
+import { testOnNodes } from "./nodes.ts";
 import { within } from "./support.ts";
 
 const PROGRAM = new URL("cluster/limits.ts", import.meta.url).pathname;
@@ -59,17 +60,20 @@ for (
     ],
   ] satisfies [string, string, string[]][]
 ) {
-  Deno.test(`limits: ${what} gives errors, and works again later`, async () => {
-    await using cluster = await startCluster();
-    const [node] = cluster.nodes;
-    const options = ["--quiet", "--no-config", "-A"];
-    const { child } = node.spawn(
-      [Deno.execPath(), "run", ...options, PROGRAM, limit],
-      { stdout: "piped" },
-    );
-    const { code, stdout } = await within("the program", child.output());
-    const lines = decode(stdout).trimEnd().split("\n");
-    assertEquals(lines, expected);
-    assertEquals(code, 0);
-  });
+  testOnNodes(
+    `limits: ${what} gives errors, and works again later`,
+    async () => {
+      await using cluster = await startCluster();
+      const [node] = cluster.nodes;
+      const options = ["--quiet", "--no-config", "-A"];
+      const { child } = node.spawn(
+        [Deno.execPath(), "run", ...options, PROGRAM, limit],
+        { stdout: "piped" },
+      );
+      const { code, stdout } = await within("the program", child.output());
+      const lines = decode(stdout).trimEnd().split("\n");
+      assertEquals(lines, expected);
+      assertEquals(code, 0);
+    },
+  );
 }

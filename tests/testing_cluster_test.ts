@@ -17,19 +17,14 @@ import {
   startCluster,
 } from "../testing/mod.ts";
 import { decode } from "../testing/place.ts";
+import { testOnNodes } from "./nodes.ts";
 import { within } from "./support.ts";
 
 const MODULE = import.meta.resolve("../testing/mod.ts");
 const PACKETS = new URL("cluster/packets.ts", import.meta.url).pathname;
 
-const reason = await isolate(["namespaces", "user-namespaces"]).then(
-  (place) => place.end(),
-  (error: Error) => error.message,
-);
-if (reason) console.log(`Skipping tests of clusters: ${reason}`);
-
 function test(name: string, body: () => Promise<void>): void {
-  Deno.test({ name: `testing: ${name}`, ignore: Boolean(reason), fn: body });
+  testOnNodes(`testing: ${name}`, body);
 }
 
 /** Starts a cluster that is quick to notice who is missing. */

@@ -10,19 +10,13 @@ import { isolate } from "../testing/isolation.ts";
 import { CorosyncNode, startCluster } from "../testing/mod.ts";
 import { findCorosync } from "../testing/packages.ts";
 import { decode, type PlaceProcess } from "../testing/place.ts";
+import { testOnNodes } from "./nodes.ts";
 import { until } from "./support.ts";
 
 const MODULE = import.meta.resolve("../testing/mod.ts");
 
-// A corosync in place may be the one around this test: then there is no other.
-const reason = await isolate(["namespaces", "user-namespaces"]).then(
-  (place) => place.end(),
-  (error: Error) => error.message,
-);
-if (reason) console.log(`Skipping tests of private nodes: ${reason}`);
-
 function test(name: string, body: () => Promise<void>): void {
-  Deno.test({ name: `testing: ${name}`, ignore: Boolean(reason), fn: body });
+  testOnNodes(`testing: ${name}`, body);
 }
 
 /** Lists the groups, which fails without a daemon and waits for a frozen one. */

@@ -1,5 +1,6 @@
 /** Members on the nodes of a cluster, told what to do, with their journals. */
 import type { CorosyncNode, PlaceProcess } from "../../testing/mod.ts";
+import { hasCompiler, program } from "../c.ts";
 import { until, within } from "../support.ts";
 import { type Journal, parse } from "./journal.ts";
 
@@ -22,6 +23,31 @@ export interface MemberOptions {
  * lose each other now and then, and come back.
  */
 export const BOUND = 120_000;
+
+/** What members are started with. */
+export interface Equipment extends AsyncDisposable {
+  /** A temporary folder for the journals. */
+  readonly folder: string;
+  /** The program built from `tests/c/member.c`, if there is a compiler. */
+  readonly program?: string;
+}
+
+/**
+ * Makes what members are started with. Without a C compiler, those that would
+ * be in C are in TypeScript, too.
+ */
+export async function equip(): Promise<Equipment> {
+  if (hasCompiler) {
+    const { path, ...built } = await program("member.c");
+    return { program: path, ...built };
+  }
+  console.log("No C compiler (cc): members in TypeScript instead of C");
+  const folder = await Deno.makeTempDir();
+  return {
+    folder,
+    [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
+  };
+}
 
 let journals = 0;
 

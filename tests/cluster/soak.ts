@@ -9,10 +9,9 @@
  */
 import { openLibcpg } from "../../ffi.ts";
 import { Cluster, type CorosyncNode } from "../../testing/mod.ts";
-import { program } from "../c.ts";
 import { resizing } from "../shm.ts";
 import { FAULTS, shell } from "./chaos.ts";
-import { BOUND, Member, rest } from "./driver.ts";
+import { BOUND, equip, Member, rest } from "./driver.ts";
 import { judge, type Verdict } from "./journal.ts";
 
 /** What every member sends: a message of up to 30,000 bytes each 20 ms. */
@@ -71,8 +70,8 @@ function printGrowth(times: Record<string, Holdings>[]): void {
 }
 
 openLibcpg(); // so that the C program is built for the same one
-await using built = await program("member.c");
-const { folder, path } = built;
+await using equipment = await equip();
+const { folder, program } = equipment;
 const options = { group: "soak", folder };
 
 const join = (node: CorosyncNode, how: object = {}) =>
@@ -83,7 +82,7 @@ const lasting = await Promise.all(
 /** One of each kind on each node, started again when it has ended. */
 const mortals: (() => Promise<Member>)[] = cluster.nodes.flatMap((node) => [
   () => join(node, { reconnect: true }),
-  () => join(node, { program: path }),
+  () => join(node, { program }),
 ]);
 const living = await Promise.all(mortals.map((start) => start()));
 
