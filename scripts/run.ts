@@ -12,7 +12,8 @@ export type OutputListener = (chunk: Uint8Array) => void;
 
 /**
  * Runs this Deno with `args` in the project's folder and returns its exit
- * status. Input and output are the caller's; `listener` listens in.
+ * status. Input and output are the caller's; `listener` listens in, and then
+ * the standard output is held back until its `turn` has come.
  *
  * It outlives the caller's signals: what is run has something to clean up.
  * Ctrl-C reaches it from the terminal, the other signals are handed on.
@@ -20,6 +21,7 @@ export type OutputListener = (chunk: Uint8Array) => void;
 export async function deno(
   args: string[],
   listener?: OutputListener,
+  turn?: Promise<unknown>,
 ): Promise<number> {
   const child = new Deno.Command(Deno.execPath(), {
     args,
@@ -39,12 +41,13 @@ export async function deno(
   }
   try {
     if (listener !== undefined) {
-      const output = Deno.stdout.writable.getWriter();
-      for await (const chunk of child.stdout) {
-        listener(chunk);
-        await output.write(chunk);
-      }
-      output.releaseLock();
+      const [heard, shown] = child.stdout.tee();
+      const printing = (async () => {
+        await turn;
+        await shown.pipeTo(Deno.stdout.writable, { preventClose: true });
+      })();
+      for await (const chunk of heard) listener(chunk);
+      await printing;
     }
     return (await child.status).code;
   } finally {
@@ -58,9 +61,11 @@ export async function deno(
 export function denoWithCorosync(
   args: string[],
   listener?: OutputListener,
+  turn?: Promise<unknown>,
 ): Promise<number> {
   return deno(
     ["run", "-A", "testing/mod.ts", "--", Deno.execPath(), ...args],
     listener,
+    turn,
   );
 }

@@ -3,8 +3,12 @@
  * files of `deno test`. Ends with one line that says how many tests passed,
  * failed and were skipped, and with the exit status of `deno test`.
  *
+ * Where all are run, those that start nodes of their own are run at the same
+ * time as the others, and print after them.
+ *
  * @module
  */
+import { globSync } from "node:fs";
 import { packageOptions } from "./packages.ts";
 import { deno, denoWithCorosync } from "./run.ts";
 import { closingLine } from "./summary.ts";
@@ -12,38 +16,51 @@ import { closingLine } from "./summary.ts";
 /** How much of the end of the output is kept for the summary. */
 const TAIL = 65_536;
 
-/**
- * What breaks whole clusters, and takes minutes for it: run by `deno task
- * test:cluster`, or by name.
- */
-const CLUSTER = ["conformance", "faults", "limits"]
-  .map((name) => `tests/cluster_${name}_test.ts`);
+/** The tests that mostly wait for nodes of their own. */
+const onNodes = globSync("tests/{cluster,testing}_*_test.ts");
 
-const named = Deno.args.some((arg) => arg.endsWith(".ts"));
 const options = [
   "--doc",
-  ...named ? [] : [`--ignore=${CLUSTER.join()}`],
   "--preload=tests/preload.ts",
   ...await packageOptions(),
 ];
 
-// The private corosync has no network, so everything is fetched before it.
-let status = await deno(["test", "--no-run", ...options, ...Deno.args]);
-let output = "";
-if (status === 0) {
+/** Runs tests; returns the exit status and the end of what they printed. */
+async function test(
+  args: string[],
+  turn?: Promise<unknown>,
+): Promise<[status: number, output: string]> {
   const decoder = new TextDecoder();
-  status = await denoWithCorosync([
-    "test",
-    "-A",
-    "--cached-only",
-    "--no-check",
-    "--sanitize-ops",
-    "--sanitize-resources",
-    ...options,
-    ...Deno.args,
-  ], (chunk) => {
-    output = (output + decoder.decode(chunk, { stream: true })).slice(-TAIL);
-  });
+  let output = "";
+  const status = await denoWithCorosync(
+    [
+      "test",
+      "-A",
+      "--cached-only",
+      "--no-check",
+      "--sanitize-ops",
+      "--sanitize-resources",
+      ...options,
+      ...args,
+    ],
+    (chunk) => {
+      output = (output + decoder.decode(chunk, { stream: true })).slice(-TAIL);
+    },
+    turn,
+  );
+  return [status, output];
 }
-console.log(`\n${closingLine(output)}`);
-Deno.exit(status);
+
+/** Runs what the arguments say, or everything. */
+async function testAll(): Promise<[status: number, output: string][]> {
+  // The private corosync has no network, so everything is fetched before it.
+  const status = await deno(["test", "--no-run", ...options, ...Deno.args]);
+  if (status !== 0) return [[status, ""]];
+  if (Deno.args.length > 0) return [await test(Deno.args)];
+  const others = test([`--ignore=${onNodes}`]);
+  return await Promise.all([others, test(onNodes, others)]);
+}
+
+const results = await testAll();
+console.log(`\n${closingLine(...results.map(([, output]) => output))}`);
+Deno.exit(results.find(([status]) => status !== 0)?.[0] ?? 0);

@@ -34,3 +34,12 @@ for (const [what, output, line] of cases) {
     assertEquals(closingLine(output), line);
   });
 }
+
+Deno.test("closingLine() sums up what was run at the same time", () => {
+  const outputs = [
+    "FAILED | 3 passed | 1 failed | 2 ignored (5ms)\n",
+    "running 2 tests",
+    "ok | 4 passed | 0 failed (1s)\n",
+  ];
+  assertEquals(closingLine(...outputs), "7 passed, 2 failed, 2 skipped");
+});
