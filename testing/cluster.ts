@@ -85,7 +85,9 @@ export class Cluster {
 
   /**
    * Makes the network bad, or good again where nothing is asked for. Each
-   * packet from one node to another is concerned.
+   * packet from one node to another is concerned. For an ordinary user more is
+   * lost of what is sent at once, if `net.core.rmem_max` is as small as it often
+   * is.
    *
    * @param impairment `loss` is the share of packets that get lost, from 0 to
    * 1, and `delay` is how long a packet takes, in milliseconds. By default 0.

@@ -126,6 +126,6 @@ export const FAULTS: Record<string, (target: Target) => Promise<unknown>> = {
       node,
       `awk '/VmSize/ { print $2 * 1024 }' /proc/${node.pid}/status`,
     );
-    await limit(node, "as", `${Number(size) + 100_000}`);
+    await limit(node, "as", `${Number(size) + 20_000}`);
   },
 };
