@@ -126,14 +126,23 @@ export class Member {
     await this.#input.write(new TextEncoder().encode(`${order}\n`));
   }
 
-  /** Waits until it says something, and returns what follows that word. */
+  /**
+   * Waits until it says something, and returns what follows that word. Throws
+   * an `Error` if it ends before.
+   */
   async hear(word: string): Promise<string> {
+    const who = this.#name || "a member";
     let line: string | undefined;
-    await until(`${this.#name || "a member"} to say ${word}`, () => {
+    const said = () => {
       const index = this.#said.findIndex((line) => line.startsWith(word));
       if (index >= 0) [line] = this.#said.splice(index, 1);
       return line !== undefined;
-    }, BOUND);
+    };
+    await until(`${who} to say ${word}`, () => said() || this.#ended, BOUND);
+    if (line === undefined) {
+      await this.#listening;
+      if (!said()) throw new Error(`${who} has ended and not said ${word}`);
+    }
     return line!.slice(word.length + 1);
   }
 
@@ -205,23 +214,28 @@ const PATIENCE = 2_000;
 
 /**
  * Stops the members' sending, and waits until everyone has received what any of
- * them has sent.
+ * them has sent, but for members that end meanwhile.
  */
 export async function rest(members: readonly Member[]): Promise<void> {
-  await Promise.all(
-    members.map((member) => member.ask("stop", "sent")),
-  );
+  const askAll = async (order: string) => {
+    const answers = await Promise.all(members.map(async (member) => {
+      const sent = await member.ask(order, "sent").catch((error) => {
+        if (!member.ended) throw error;
+      });
+      return sent === undefined ? [] : [{ member, sent: Number(sent) }];
+    }));
+    return answers.flat();
+  };
+  await askAll("stop");
   const end = Date.now() + BOUND;
   for (;;) {
     // One more, which is there only when all before it are.
-    const counts = await Promise.all(
-      members.map((member) => member.ask("send 1 1 0", "sent")),
-    );
-    const last = members.map(({ name }, index) =>
-      `\nm ${name} ${Number(counts[index]) - 1} `
+    const answers = await askAll("send 1 1 0");
+    const last = answers.map(({ member, sent }) =>
+      `\nm ${member.name} ${sent - 1} `
     );
     try {
-      for (const member of members) {
+      for (const { member } of answers) {
         await member.writes(
           "all that was sent",
           (text) => last.every((line) => text.includes(line)),

@@ -128,7 +128,7 @@ async function round(name: string): Promise<Verdict> {
   }
   await cluster.settled({ timeout: BOUND });
   await Promise.all(lasting.map((member) => member.isBack()));
-  await rest(members.filter((member) => !member.ended));
+  await rest(members);
   for (const { ended, name } of lasting) {
     if (ended) throw new Error(`${name} has ended`);
   }
