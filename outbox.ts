@@ -4,7 +4,7 @@
  * @module
  */
 import type { Connection, Request } from "./connection.ts";
-import { CpgError, type Delivery } from "./errors.ts";
+import { CpgError, CsError, type Delivery } from "./errors.ts";
 
 /** A send; its `attempt` answers at once if it is `immediate`. */
 export interface Send extends Request {
@@ -15,8 +15,8 @@ export interface Send extends Request {
 interface Pending {
   readonly send: Send;
   readonly signal: AbortSignal | undefined;
-  /** Whether libcpg has it, and has not answered yet. */
-  underWay: boolean;
+  /** Whether libcpg has been given it, and has not said to try again. */
+  given: boolean;
   resolve(place: number): void;
   reject(error: unknown): void;
 }
@@ -62,8 +62,8 @@ export class Outbox {
    */
   send(send: Send, signal?: AbortSignal): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
-    const underWay = false;
-    this.#pending.push({ send, signal, underWay, resolve, reject });
+    const given = false;
+    this.#pending.push({ send, signal, given, resolve, reject });
     if (this.#pending.length === 1) this.#running = this.#run();
     return promise;
   }
@@ -90,14 +90,16 @@ export class Outbox {
     signal?.throwIfAborted();
     if (send.immediate) {
       if (!this.#connection.maySend) await this.#connection.untilWritable();
+      pending.given = true;
       if (this.#connection.try(send)) return;
+      pending.given = false;
     }
     await this.#connection.call({
       ...send,
       attempt: async (memory) => {
-        pending.underWay = true;
+        pending.given = true;
         const result = await send.attempt(memory);
-        pending.underWay = false;
+        pending.given = result !== CsError.CS_ERR_TRY_AGAIN;
         return result;
       },
     }, signal);
@@ -105,8 +107,8 @@ export class Outbox {
 
   /** The connection ends: says of each send what may have become of it. */
   #giveUp(reason: CpgError): void {
-    for (const { send, underWay, reject } of this.#pending) {
-      reject(undelivered(send, reason, underWay ? "unknown" : "none"));
+    for (const { send, given, reject } of this.#pending) {
+      reject(undelivered(send, reason, given ? "unknown" : "none"));
     }
   }
 }

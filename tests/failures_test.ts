@@ -1,8 +1,15 @@
 /** That failures below the library come out as what they are. */
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Ending } from "../abortable.ts";
+import type { Connection } from "../connection.ts";
+import { CsError } from "../ffi.ts";
+import type { NativeMemory } from "../memory.ts";
 import { CpgError } from "../mod.ts";
+import { Outbox, type Send } from "../outbox.ts";
 import { testWithC, variant } from "./c.ts";
 import { joinFresh, pattern, text, within } from "./support.ts";
+
+const memory = undefined as unknown as NativeMemory;
 
 testWithC("a message that there is no memory for ends the stream", async () => {
   await using library = await variant("malloc_refuses.c");
@@ -22,6 +29,30 @@ testWithC("a message that there is no memory for ends the stream", async () => {
   assertEquals(read.at(-1), "message");
   await sending;
   await within("close", group.close());
+});
+
+Deno.test("a message that corosync has may be delivered, whatever ends then", async () => {
+  for (const immediate of [true, false]) {
+    const ending = new Ending();
+    const loss = new CpgError("Lost", "cpg_dispatch", "CS_ERR_LIBRARY");
+    const send: Send = {
+      doing: "Cannot send",
+      call: "cpg_mcast_joined",
+      immediate,
+      attempt: () => {
+        queueMicrotask(() => ending.end(loss));
+        return CsError.CS_OK;
+      },
+    };
+    const outbox = new Outbox({
+      ending,
+      maySend: true,
+      try: ({ attempt }: Send) => attempt(memory) === CsError.CS_OK,
+      call: async ({ attempt }: Send) => void await attempt(memory),
+    } as unknown as Connection);
+    const outcome = await outbox.send(send).catch((error) => error.delivery);
+    assert(outcome !== "none", `immediate: ${immediate}`);
+  }
 });
 
 testWithC("fragments that libcpg loses do not count as sent", async () => {
