@@ -4,7 +4,7 @@ import {
   freshName,
   joinFresh,
   messages,
-  onDeno,
+  onBun,
   script,
   text,
 } from "./support.ts";
@@ -47,16 +47,21 @@ Deno.test("an idle group uses next to no processor", async () => {
       }
       return sum;
     };
-    const [before, start] = [used(), performance.now()];
-    await new Promise((resolve) => setTimeout(resolve, 30_000));
-    console.log((used() - before) / 1e6 / (performance.now() - start));
+    const shares = [];
+    for (let i = 0; i < 5; i++) {
+      const [before, start] = [used(), performance.now()];
+      await new Promise((resolve) => setTimeout(resolve, 6_000));
+      shares.push((used() - before) / 1e6 / (performance.now() - start));
+    }
+    // Once or twice after its start, a runtime collects garbage.
+    console.log(shares.sort((a, b) => a - b)[2]);
   `,
     { args: ["run", "--allow-all"] },
   );
   assertEquals(outcome.stderr, "");
   const share = Number(outcome.stdout);
-  // Some time after its start, Node collects garbage once.
-  assert(share < (onDeno ? 0.001 : 0.003), `${share * 100} % of a processor`);
+  // Bun has threads that never rest.
+  assert(share < (onBun ? 0.003 : 0.001), `${share * 100} % of a processor`);
 });
 
 Deno.test("many groups in one process share one waiting thread", async () => {

@@ -15,6 +15,9 @@ const names = `test-${crypto.randomUUID()}`;
 /** Whether this is Deno itself, and not another runtime with a stand-in. */
 export const onDeno: boolean = "version" in Deno;
 
+/** Whether this is Bun. */
+export const onBun: boolean = "Bun" in globalThis;
+
 /** Whether freeing empties views: Node 20 keeps the memory for them instead. */
 export const detaches: boolean = "transfer" in ArrayBuffer.prototype;
 

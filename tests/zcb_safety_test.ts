@@ -10,6 +10,7 @@ import { FOLDER, free, withRoom } from "./shm.ts";
 import {
   checkFreed,
   detaches,
+  eventWhere,
   joinFresh,
   messages,
   onDeno,
@@ -19,6 +20,9 @@ import {
   text,
   until,
 } from "./support.ts";
+
+/** How many buffers are forgotten in all. */
+const FORGOTTEN = onDeno ? 100_000 : 50_000;
 
 /** The files of zero-copy buffers that have a name. */
 function files(): string[] {
@@ -272,8 +276,11 @@ Deno.test("forgotten buffers go when they are collected", async () => {
     }
     async function forgetAll(total: number) {
       await Promise.all(groups.map((group) => forget(group, total / groups.length)));
-      const deadline = Date.now() + 60_000;
-      while (maps("self") > 0 && Date.now() < deadline) {
+      // As long as they become fewer.
+      let [fewest, deadline] = [Infinity, 0];
+      for (let left = maps("self"); left > 0; left = maps("self")) {
+        if (left < fewest) [fewest, deadline] = [left, Date.now() + 20_000];
+        if (Date.now() > deadline) break;
         gc();
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
@@ -286,8 +293,8 @@ Deno.test("forgotten buffers go when they are collected", async () => {
       };
     }
     for (const group of groups) (async () => { for await (const _ of group); })();
-    const before = await forgetAll(20_000);
-    const after = await forgetAll(80_000);
+    const before = await forgetAll(${FORGOTTEN / 5});
+    const after = await forgetAll(${FORGOTTEN / 5 * 4});
     console.log(JSON.stringify({ before, after }));
     await Promise.all(groups.map((group) => group.leave()));
   `,
@@ -301,7 +308,7 @@ Deno.test("forgotten buffers go when they are collected", async () => {
   const grown = after.memory - before.memory;
   assertEquals({ ...after, memory: 0 }, { ...before, memory: 0 });
   assertEquals([after.maps, after.daemonMaps], [0, 0]);
-  // Not freed, a buffer is a page: they would be 320 MB.
+  // Not freed, a buffer is a page: they would be 320 MB, or 160 MB.
   assert(grown < 100e6, `${grown} bytes more`);
 });
 
@@ -337,8 +344,13 @@ Deno.test("freeing waits out TRY_AGAIN", async () => {
 
 Deno.test("descriptors stay where they were", async () => {
   const group = await joinFresh();
+  // Bun has one more while a thread is at work.
+  await eventWhere(group, "the ring", (event) => event.type === "ring");
+  const use = async () => await (await group.alloc(5000)).free();
+  await use();
   const before = descriptors();
-  for (let i = 0; i < 200; i++) await (await group.alloc(5000)).free();
-  assertEquals(descriptors(), before);
+  for (let i = 0; i < 200; i++) await use();
+  await until("as many", () => descriptors() === before)
+    .catch(() => assertEquals(descriptors(), before));
   await group.leave();
 });
