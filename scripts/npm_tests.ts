@@ -8,10 +8,8 @@ import ts from "typescript";
 import { dirname, join, relative } from "node:path";
 import config from "../deno.json" with { type: "json" };
 import { rewriteSpecifiers } from "./npm_compiler.ts";
+import type { Suite } from "./npm_suites.ts";
 import { standIns } from "./packages.ts";
-
-/** Which of the package's two forms is used: imported or required. */
-export type Kind = "esm" | "script";
 
 /** Folders with what is compiled. */
 const FOLDERS = ["tests", "examples"];
@@ -19,7 +17,7 @@ const FOLDERS = ["tests", "examples"];
 /** Compiles everything into a folder of the project, named by the kind. */
 export async function compileTests(
   project: string,
-  kind: Kind,
+  kind: Suite["kind"],
 ): Promise<void> {
   const entryPoints = new Map(
     Object.entries(config.exports).map(([name, path]) => [

@@ -3,59 +3,34 @@
  * into an empty project, imported and required, under each runtime, on a
  * private corosync that the package's own command line starts.
  *
- *     deno task test:npm [RUNTIME…] [-- TEST_FILE…]
+ *     deno task test:npm [--all] [RUNTIME…] [-- TEST_FILE…]
+ *
+ * Not every runtime runs every test, unless with `--all`: see `npm_suites.ts`.
  *
  * @module
  */
 import config from "../deno.json" with { type: "json" };
-import { compileTests, type Kind } from "./npm_tests.ts";
+import { TextLineStream } from "../bench/lines.ts";
 import { outDir } from "./npm_options.ts";
+import { OLD_NODE, RUNTIMES, type Suite, suites } from "./npm_suites.ts";
+import { compileTests } from "./npm_tests.ts";
 import { packageOptions } from "./packages.ts";
 import { closingLine } from "./summary.ts";
 
-/** The runtimes, and the npm package that each comes in. */
-const RUNTIMES: Record<string, { package: string; program: string }> = {
-  "node 20": { package: "node@20", program: "node" },
-  "node 22": { package: "node@22", program: "node" },
-  "node 24": { package: "node@24", program: "node" },
-  "node current": { package: "node@latest", program: "node" },
-  bun: { package: "bun@latest", program: "bun" },
-  // Too old: not for the tests.
-  "node 18": { package: "node@18", program: "node" },
-};
-
-/** Test files that are not for these runtimes, and why. */
-const LEFT_OUT: Record<string, string> = {
-  "caller_test.ts": "machine code, tested by itself",
-  "cluster_conformance_test.ts": "minutes about what is the same everywhere",
-  "cluster_faults_test.ts": "minutes about what is the same everywhere",
-  "cluster_journal_test.ts": "about the tests themselves",
-  "recorder_test.ts": "machine code, tested by itself",
-  "testing_cli_test.ts":
-    "about processes of Deno; here the command line runs all of this",
-};
-
-/** A test file that is only for these runtimes. */
-const OF_ITS_OWN = "node/runtime.ts";
-
-/** Test files that take minutes, and the runtime that they are for. */
-const LONG: Record<string, string> = {
-  "cluster_limits_test.ts": "node 24",
-  "testing_cluster_test.ts": "node 24",
-};
-
-/** Test files that are run with the package required, too. */
-const REQUIRED = ["group_test.ts", "join_test.ts", "zcb_test.ts", OF_ITS_OWN];
+/** How many suites run at a time: they wait more than they work. */
+const LANES = 2;
 
 const root = new URL("../", import.meta.url);
 Deno.chdir(root);
 
-const separator = Deno.args.indexOf("--");
-const names = separator < 0 ? Deno.args : Deno.args.slice(0, separator);
-const chosen = separator < 0 ? [] : Deno.args.slice(separator + 1);
-const runtimes = names.length > 0
-  ? names
-  : Object.keys(RUNTIMES).filter((name) => name !== "node 18");
+const separator = [...Deno.args, "--"].indexOf("--");
+const [names, files] = [
+  Deno.args.slice(0, separator),
+  Deno.args.slice(separator + 1),
+];
+const all = names.includes("--all");
+const runtimes = names.filter((name) => name !== "--all");
+const todo = suites({ runtimes, files, all });
 const packages = await packageOptions();
 
 const folder = Deno.makeTempDirSync({ prefix: "test-npm-" });
@@ -76,16 +51,6 @@ async function main(): Promise<number> {
     folder,
     ...[typescript, fastCheck].map((target) => target.replace("npm:", "")),
   );
-  const files = [...Deno.readDirSync("tests")].map(({ name }) => name)
-    .filter((name) => name.endsWith("_test.ts")).toSorted()
-    .filter((name) => chosen.length === 0 || chosen.includes(name));
-  for (const name of files.filter((name) => name in LEFT_OUT)) {
-    console.log(`Left out: ${name} (${LEFT_OUT[name]})`);
-  }
-  const tests = files.filter((name) => !(name in LEFT_OUT));
-  if (chosen.length === 0 || chosen.includes(OF_ITS_OWN)) {
-    tests.push(OF_ITS_OWN);
-  }
   await compileTests(project, "esm");
   await compileTests(project, "script");
 
@@ -96,27 +61,20 @@ async function main(): Promise<number> {
     failed += counts[1];
     skipped += counts[2];
   };
-  if (chosen.length === 0) {
-    console.log("\n=== the package itself");
+  if (files.length === 0) {
     count(await checkPackage());
     await checkTypes(project);
     await checkOldNode(project);
   }
-  for (const name of runtimes) {
-    const runtime = await install(name);
-    for (const kind of ["esm", "script"] as const) {
-      const suite = kind === "esm"
-        ? tests.filter((test) => (LONG[test] ?? name) === name)
-        : tests.filter((test) => REQUIRED.includes(test));
-      if (suite.length === 0) continue;
-      console.log(
-        `\n=== ${name} (${runtime.version}), ${
-          kind === "esm" ? "imported" : "required"
-        }`,
-      );
-      count(await run(project, kind, runtime.path, suite));
+  const installed: Record<string, Promise<Runtime>> = {};
+  const lane = async () => {
+    for (let suite = todo.shift(); suite; suite = todo.shift()) {
+      const { runtime } = suite;
+      installed[runtime] ??= install(RUNTIMES[runtime]);
+      count(await run(project, suite, await installed[runtime]));
     }
-  }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
   console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped`);
   return failed === 0 ? 0 : 1;
 }
@@ -126,7 +84,7 @@ function checkPackage(): Promise<string> {
   const options = ["-A", "--no-check", ...packages];
   return shown(Deno.execPath(), {
     args: ["test", ...options, "scripts/npm_checks.ts"],
-  });
+  }, "package");
 }
 
 /** Has TypeScript compile programs that import and require the package. */
@@ -149,7 +107,7 @@ async function checkTypes(project: string): Promise<void> {
   await output(
     "node",
     [`${folder}/node_modules/typescript/bin/tsc`, ...options]
-      .concat("--target", "es2022", "--lib", lib, "--types", "", files),
+      .concat("--target", "es2022", "--lib", lib, files),
     project,
   );
   console.log("TypeScript finds all types, imported and required ... ok");
@@ -157,7 +115,7 @@ async function checkTypes(project: string): Promise<void> {
 
 /** Imports the package in a Node that is too old for it. */
 async function checkOldNode(project: string): Promise<void> {
-  const { path, version } = await install("node 18");
+  const { path, version } = await install(OLD_NODE);
   const program = `
     import { CpgError, join } from "${config.name}";
     import "${config.name}/ffi";
@@ -174,55 +132,59 @@ async function checkOldNode(project: string): Promise<void> {
   console.log(`Node ${version} can import it, and says what it lacks ... ok`);
 }
 
-/** Runs test files, and returns what they print. */
+/** Runs a suite on a private corosync of its own; returns what it prints. */
 function run(
   project: string,
-  kind: Kind,
-  runtime: string,
-  files: string[],
+  { runtime, kind, files }: Suite,
+  { path, version }: Runtime,
 ): Promise<string> {
+  const title = kind === "esm" ? runtime : `${runtime}, required`;
+  console.log(`${title} | is ${version}`);
   const tests = `${project}/${kind}/tests`;
   const installed = `${project}/node_modules/${config.name}/${kind}`;
-  const preload = runtime.endsWith("bun") ? "--preload" : "--import";
-  const standIn = `${project}/${kind}/deno`;
-  Deno.writeTextFileSync(standIn, denoStandIn(runtime, preload, tests), {
-    mode: 0o755,
-  });
-  return shown(runtime, {
+  const standIn = `${folder}/${title.replaceAll(/\W+/g, "-")}`;
+  Deno.writeTextFileSync(standIn, denoStandIn(path, tests), { mode: 0o755 });
+  return shown(path, {
     args: [
       `${installed}/testing/mod.js`,
       "--",
-      runtime,
-      preload,
-      `${tests}/node/deno.js`,
+      path,
       `${tests}/node/main.js`,
       ...files.map((file) => `${tests}/${file.replace(/\.ts$/, ".js")}`),
     ],
     env: { DENO_STAND_IN: standIn, PACKAGE_FOLDER: installed },
-  });
+  }, title);
 }
 
-/** Runs a program, and returns what it prints, which is also shown. */
+/** Runs a program; returns what it prints, and shows it, each line marked. */
 async function shown(
   program: string,
   options: Deno.CommandOptions,
+  mark: string,
 ): Promise<string> {
   const child = new Deno.Command(program, {
     ...options,
     stdin: "null",
     stdout: "piped",
+    stderr: "piped",
   }).spawn();
   let output = "";
-  for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
-    await Deno.stdout.write(new TextEncoder().encode(chunk));
-    output += chunk;
-  }
+  const show = async (stream: ReadableStream<Uint8Array>) => {
+    const lines = stream.pipeThrough(new TextDecoderStream())
+      .pipeThrough(new TextLineStream());
+    for await (const line of lines) {
+      console.log(`${mark} | ${line}`);
+      output += `${line}\n`;
+    }
+  };
+  await Promise.all([show(child.stdout), show(child.stderr)]);
   await child.status;
   return output;
 }
 
 /** A program that takes the arguments of `deno run` and `deno eval`. */
-function denoStandIn(runtime: string, preload: string, tests: string): string {
+function denoStandIn(runtime: string, tests: string): string {
+  const preload = runtime.endsWith("bun") ? "--preload" : "--import";
   return `#!/bin/sh
 mode=$1
 shift
@@ -240,12 +202,17 @@ exec ${runtime} $flags ${preload} ${tests}/node/deno.js \\
 `;
 }
 
+/** A runtime that is installed. */
+interface Runtime {
+  readonly path: string;
+  readonly version: string;
+}
+
 /** Installs a runtime from npm. */
 async function install(
-  name: string,
-): Promise<{ path: string; version: string }> {
-  const { package: target, program } = RUNTIMES[name];
-  const place = `${folder}/runtimes/${name.replace(" ", "-")}`;
+  { package: target, program }: typeof OLD_NODE,
+): Promise<Runtime> {
+  const place = `${folder}/${target}`;
   await installInto(place, target);
   const path = `${place}/node_modules/.bin/${program}`;
   // Also has it put in its place whatever it puts there when it first runs.
@@ -269,6 +236,7 @@ async function output(
 ): Promise<string> {
   const command = new Deno.Command(program, { args, cwd, stderr: "inherit" });
   const { success, code, stdout } = await command.output();
-  if (success) return new TextDecoder().decode(stdout);
-  throw new Error(`${program} ${args.join(" ")} exited with ${code}`);
+  const text = new TextDecoder().decode(stdout);
+  if (success) return text;
+  throw new Error(`${program} ${args.join(" ")} exited with ${code}\n${text}`);
 }

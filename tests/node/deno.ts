@@ -4,6 +4,7 @@
  */
 import { spawn, spawnSync, type StdioOptions } from "node:child_process";
 import * as fs from "node:fs";
+import * as net from "node:net";
 import * as os from "node:os";
 import process from "node:process";
 import { PassThrough, pipeline, Readable, Writable } from "node:stream";
@@ -116,6 +117,49 @@ class Command {
   }
 }
 
+function connection(socket: net.Socket) {
+  const chunks: AsyncIterator<Uint8Array> = socket[Symbol.asyncIterator]();
+  return {
+    /** For a sender that waits until each chunk is read. */
+    async read(bytes: Uint8Array): Promise<number | null> {
+      const { value, done } = await chunks.next();
+      if (done) return null;
+      bytes.set(value);
+      return value.length;
+    },
+    write: (bytes: Uint8Array) =>
+      new Promise<number>((resolve, reject) =>
+        socket.write(
+          bytes,
+          (error) => error ? reject(error) : resolve(bytes.length),
+        )
+      ),
+    close: () => void socket.destroy(),
+  };
+}
+
+function listen({ port }: { port: number }) {
+  const server = net.createServer();
+  const accepted = new Promise<net.Socket>((resolve) =>
+    server.once("connection", resolve)
+  );
+  // With an address to listen at, the port would not be there at once.
+  server.listen(port);
+  return {
+    addr: server.address(),
+    accept: async () => connection(await accepted),
+    [Symbol.dispose]: () => void server.close(),
+  };
+}
+
+function connect(options: { hostname: string; port: number }) {
+  const socket = net.connect(options.port, options.hostname);
+  return new Promise((resolve, reject) => {
+    socket.once("connect", () => resolve(connection(socket)));
+    socket.once("error", reject);
+  });
+}
+
 class NotFound extends Error {
   static override [Symbol.hasInstance](error: unknown): boolean {
     return (error as NodeJS.ErrnoException)?.code === "ENOENT";
@@ -168,6 +212,8 @@ export const Deno = {
   },
   errors: { NotFound },
   Command,
+  connect,
+  listen,
   cwd: process.cwd,
   exit: process.exit,
   set exitCode(code: number) {

@@ -1,40 +1,53 @@
 /**
- * Runs test files one after another, as `deno test` does:
+ * Runs test files as `deno test` does, one after another, each in a process of
+ * its own:
  *
  *     main.js FILE…
  */
+import { spawn } from "node:child_process";
 import process from "node:process";
-import { pathToFileURL } from "node:url";
-import { tests } from "./deno.ts";
+import { fileURLToPath } from "node:url";
 
-// As `deno test --preload` has it.
-await import("../preload.ts");
+/** How long a file may take before it is given up, in milliseconds. */
+const BOUND = 300_000;
+
+/** What the process of a file says in the end. */
+const COUNTS = /^(\d+) passed, (\d+) failed, (\d+) ignored$/m;
+
+const [preload, program] = ["deno.js", "file.js"].map((name) =>
+  fileURLToPath(new URL(name, import.meta.url))
+);
+const flag = "bun" in process.versions ? "--preload" : "--import";
 
 let [passed, failed, ignored] = [0, 0, 0];
+const start = performance.now();
 for (const file of process.argv.slice(2)) {
-  await import(pathToFileURL(file).href);
-  console.log(`running ${tests.length} tests from ${file}`);
-  for (const { name, fn, ignore } of tests.splice(0)) {
-    if (ignore) {
-      console.log(`${name} ... ignored`);
-      ignored++;
-      continue;
-    }
-    const start = performance.now();
-    const took = () => `(${Math.round(performance.now() - start)}ms)`;
-    try {
-      await fn();
-      console.log(`${name} ... ok ${took()}`);
-      passed++;
-    } catch (error) {
-      console.log(`${name} ... FAILED ${took()}`, error);
-      failed++;
-    }
+  const child = spawn(process.execPath, [flag, preload, program, file], {
+    stdio: ["ignore", "pipe", "inherit"],
+    timeout: BOUND,
+    killSignal: "SIGKILL",
+  });
+  const ended = new Promise<string>((resolve) =>
+    child.on("exit", (code, signal) => resolve(signal ?? `status ${code}`))
+  );
+  let output = "";
+  for await (const chunk of child.stdout.setEncoding("utf8")) {
+    process.stdout.write(chunk);
+    output += chunk;
   }
+  const end = await ended;
+  const [, ...counts] = COUNTS.exec(output)?.map(Number) ?? [0, 0, 0, 0];
+  if (end !== "status 0" && counts[1] === 0) {
+    console.log(`${file} ... FAILED (${end})`);
+    counts[1] = 1;
+  }
+  passed += counts[0];
+  failed += counts[1];
+  ignored += counts[2];
 }
+const verdict = failed ? "FAILED" : "ok";
+const seconds = Math.round((performance.now() - start) / 1000);
 console.log(
-  `\n${
-    failed ? "FAILED" : "ok"
-  } | ${passed} passed | ${failed} failed | ${ignored} ignored`,
+  `\n${verdict} | ${passed} passed | ${failed} failed | ${ignored} ignored (${seconds}s)`,
 );
-process.exit(failed ? 1 : 0);
+process.exitCode = failed ? 1 : 0;

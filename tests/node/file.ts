@@ -1,0 +1,35 @@
+/**
+ * Runs the tests of one file:
+ *
+ *     file.js FILE
+ */
+import process from "node:process";
+import { pathToFileURL } from "node:url";
+import { tests } from "./deno.ts";
+
+// As `deno test --preload` has it.
+await import("../preload.ts");
+const [file] = process.argv.slice(2);
+await import(pathToFileURL(file).href);
+
+let [passed, failed, ignored] = [0, 0, 0];
+console.log(`running ${tests.length} tests from ${file}`);
+for (const { name, fn, ignore } of tests) {
+  if (ignore) {
+    console.log(`${name} ... ignored`);
+    ignored++;
+    continue;
+  }
+  const start = performance.now();
+  const took = () => `(${Math.round(performance.now() - start)}ms)`;
+  try {
+    await fn();
+    console.log(`${name} ... ok ${took()}`);
+    passed++;
+  } catch (error) {
+    console.log(`${name} ... FAILED ${took()}`, error);
+    failed++;
+  }
+}
+console.log(`${passed} passed, ${failed} failed, ${ignored} ignored`);
+process.exit(failed ? 1 : 0);
