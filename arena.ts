@@ -53,6 +53,16 @@ export class OwnArena implements Arena {
   }
 }
 
+/** WebAssembly's memory: not every runtime's types have it. */
+interface PagedMemory {
+  readonly buffer: ArrayBuffer;
+  grow(pages: number): number;
+}
+
+interface PagedMemoryConstructor {
+  new (descriptor: { initial: number; maximum: number }): PagedMemory;
+}
+
 /**
  * Memory that readers look into. It is WebAssembly's, whose views nobody can
  * transfer away, and which all lose it at once when it grows, if only by
@@ -62,10 +72,10 @@ export class LendingArena implements Arena {
   readonly address: bigint;
   bytes!: Uint8Array<ArrayBuffer>;
   words!: Uint32Array<ArrayBuffer>;
-  readonly #memory: WebAssembly.Memory;
+  readonly #memory: PagedMemory;
   readonly #size: number;
 
-  private constructor(memory: WebAssembly.Memory, size: number) {
+  private constructor(memory: PagedMemory, size: number) {
     this.#memory = memory;
     this.#size = size;
     this.renew();
@@ -75,6 +85,9 @@ export class LendingArena implements Arena {
   /** Makes an arena of some bytes; nothing where there is no such memory. */
   static create(size: number): LendingArena | undefined {
     const pages = Math.ceil((SHIFT + size) / 65_536);
+    const { WebAssembly } = globalThis as unknown as {
+      WebAssembly: { Memory: PagedMemoryConstructor };
+    };
     try {
       const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
       return new LendingArena(memory, size);
@@ -86,8 +99,7 @@ export class LendingArena implements Arena {
   /** Empties all that was taken, so that it can be written again. */
   renew(): void {
     this.#memory.grow(0);
-    // It is not shared, whatever the type says.
-    const buffer = this.#memory.buffer as ArrayBuffer;
+    const { buffer } = this.#memory;
     this.bytes = new Uint8Array(buffer, SHIFT, this.#size);
     this.words = new Uint32Array(buffer, SHIFT, this.#size >> 2);
   }
