@@ -118,7 +118,7 @@ export class Poller {
   /** There is one less; resolves when nothing is left of the last. */
   async release(): Promise<void> {
     this.#connections--;
-    if (this.#connections === 0) await this.#loop;
+    if (this.#connections === 0) await Promise.all([this.#loop, this.#nap]);
     if (this.#connections > 0 || this.#wakeFd < 0) return;
     this.#libcpg.calls.close(this.#wakeFd);
     this.#wakeFd = -1;
