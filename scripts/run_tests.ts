@@ -9,6 +9,7 @@
  * @module
  */
 import { globSync } from "node:fs";
+import config from "../deno.json" with { type: "json" };
 import { packageOptions } from "./packages.ts";
 import { deno, denoWithCorosync } from "./run.ts";
 import { closingLine } from "./summary.ts";
@@ -57,7 +58,8 @@ async function testAll(): Promise<[status: number, output: string][]> {
   const status = await deno(["test", "--no-run", ...options, ...Deno.args]);
   if (status !== 0) return [[status, ""]];
   if (Deno.args.length > 0) return [await test(Deno.args)];
-  const others = test([`--ignore=${onNodes}`]);
+  // An --ignore replaces what deno.json excludes.
+  const others = test([`--ignore=${[...config.exclude, ...onNodes]}`]);
   return await Promise.all([others, test(onNodes, others)]);
 }
 
