@@ -28,6 +28,8 @@ const SMALL = 4096;
 /** Where its content is in the memory of a request: behind the iovecs. */
 const CONTENT = MAX_PARTS * SIZEOF_IOVEC;
 
+const CONTENT_OFFSET = BigInt(CONTENT);
+
 const call = "cpg_mcast_joined";
 
 /** A message of one part or several. */
@@ -36,6 +38,9 @@ export function message(
   doing: string,
   data: Uint8Array | readonly Uint8Array[],
 ): Send {
+  if (data instanceof Uint8Array && data.length <= SMALL) {
+    return new OnePiece(connection, doing, [data], data.length);
+  }
   // A copy of the list: what is added to it later is not checked.
   const parts: readonly Uint8Array[] = Array.isArray(data)
     ? [...data]
@@ -87,8 +92,13 @@ class OnePiece implements Send {
     const { address, view } = memory;
     if (size <= SMALL) {
       writeParts(memory.bytes, CONTENT, parts);
-      const content = address + BigInt(CONTENT);
-      return fromMemory(libcpg.calls[call], handle, memory, content, size);
+      return fromMemory(
+        libcpg.calls[call],
+        handle,
+        memory,
+        address + CONTENT_OFFSET,
+        size,
+      );
     }
     for (let i = 0; i < parts.length; i++) {
       const part = parts[i];

@@ -166,5 +166,7 @@ export function writeIovec(
   length: number,
 ): void {
   view.setBigUint64(offset, address, true);
-  view.setBigUint64(offset + 8, BigInt(length), true);
+  // By halves, for which no object is made.
+  view.setUint32(offset + 8, length, true);
+  view.setUint32(offset + 12, length / 2 ** 32, true);
 }
