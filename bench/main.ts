@@ -107,10 +107,8 @@ async function write(
   const text = content(old);
   if (text === undefined) return;
   await Deno.writeTextFile(file, text);
-  const fmt = ["fmt", "--quiet", file];
-  if (extension !== "svg") {
-    await new Deno.Command(Deno.execPath(), { args: fmt }).output();
-  }
+  const args = ["fmt", "--quiet", file];
+  await new Deno.Command(Deno.execPath(), { args }).output();
   console.log(`Written: ${file}`);
 }
 
