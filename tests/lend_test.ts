@@ -103,7 +103,7 @@ Deno.test("leaving takes nothing away that was not read", async () => {
   });
 });
 
-Deno.test("lending waits for its reader, and finds the loss of none", async () => {
+Deno.test("a lent message stays while its reader waits for something else", async () => {
   await using group = await joinFresh({ lend, highWaterMark: 1 });
   for (let i = 0; i < 20; i++) await group.send(pattern(1000, i));
   await each(group, 20, async (data, index) => {
@@ -135,6 +135,25 @@ Deno.test("receiving by callbacks, messages are the reader's own", async () => {
   await group.send(text("last"));
   const kept: Uint8Array[] = [];
   await each(group, 2, (data) => void kept.push(data));
+  assertEquals(kept, [text("kept"), text("last")]);
+});
+
+Deno.test("where there is no memory to lend, they are the reader's own", async () => {
+  // Where address space is short, and where there is no WebAssembly at all.
+  const { WebAssembly: original } = globalThis as unknown as {
+    WebAssembly?: unknown;
+  };
+  Object.assign(globalThis, { WebAssembly: undefined });
+  const joining = joinFresh({ lend });
+  await using group = await joining.finally(() =>
+    Object.assign(globalThis, { WebAssembly: original })
+  );
+  const kept: Uint8Array[] = [];
+  await group.send(text("kept"));
+  const first = each(group, 1, (data) => void kept.push(data));
+  await first;
+  await group.send(text("last"));
+  await each(group, 1, (data) => void kept.push(data));
   assertEquals(kept, [text("kept"), text("last")]);
 });
 
