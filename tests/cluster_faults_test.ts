@@ -1,12 +1,7 @@
-import { assert, assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import { type PrivateCluster, startCluster } from "../testing/mod.ts";
 import { equip, finish, Member, sendFromAll } from "./cluster/driver.ts";
-import {
-  type Journal,
-  judge,
-  leavers,
-  type Verdict,
-} from "./cluster/journal.ts";
+import { type Journal, judge, type Verdict } from "./cluster/journal.ts";
 import { testOnNodes } from "./nodes.ts";
 import { until } from "./support.ts";
 
@@ -116,13 +111,17 @@ testUnderLoad(
     await cluster.settled();
     await progress(members);
     const journals = await finish(members);
-    for (const { events } of journals) {
-      const changes = events.filter(([kind]) => kind === "c");
-      const division = changes.findIndex((change) =>
-        leavers(change, ":node-down").length > 0
+    for (const { writer, events } of journals) {
+      const isFirst = writer.startsWith("1:");
+      const others = members.map(({ name }) => name)
+        .filter((name) => name.startsWith("1:") !== isFirst);
+      const there = events.filter(([kind]) => kind === "c").map(([, list]) =>
+        others.filter((name) => list.split(",").includes(name)).length
       );
-      const [, all] = changes[division + 1];
-      assertEquals(all.split(",").toSorted(), members.map(({ name }) => name));
+      const division = there.indexOf(0, there.indexOf(others.length));
+      assertGreater(division, 0);
+      const merge = there.slice(division).find((count) => count > 0);
+      assertEquals(merge, others.length);
     }
     return journals;
   },

@@ -58,7 +58,7 @@ Deno.test("journals: members that see the same agree", () => {
 for (
   const [what, from, to, problem] of [
     ["altered", "m 2:20 0 60", "x 2:20 0 60", /2:20 .* altered/],
-    ["missing", "m 2:20 1 80\n", "", /2:20 said 2, not 1/],
+    ["missing", "m 2:20 1 80\n", "m 2:20 2 80\n", /2:20 said 2, not 1/],
     ["twice", "m 1:10 1 70\n", "m 1:10 1 70\nm 1:10 1 70\n", /said 1, not 2/],
     ["too early", "m 1:10 1 70\n", "m 1:10 3 70\nm 1:10 1 70\n", /said 3, not/],
   ] as const
@@ -173,6 +173,34 @@ Deno.test("journals: a node that is gone only between two rings has just come", 
     withheld: ["message 1:10 8 50"],
   });
   assertEquals(compare(back, there("")).problems.length, 1);
+});
+
+Deno.test("journals: rings come and go while someone joins", () => {
+  const back = parse(
+    "3:30",
+    "g 1:4 1,2,3\nd CS_ERR_LIBRARY\ng 1:8 1,2,3\ng 1:12 1,2,3\nr 1:10,3:30\ng 1:12 1,2,3\nm 1:10 9 50\n",
+  );
+  const there = parse(
+    "1:10",
+    "g 1:4 1,2,3\ng 1:8 1,2,3\nm 1:10 7 50\ng 1:12 1,2,3\nm 1:10 8 50\nc 1:10,3:30 3:30 \nm 1:10 9 50\n",
+  );
+  assertEquals(compare(there, back), { problems: [], withheld: [] });
+});
+
+Deno.test("journals: who was away may not be told, but for its rings", () => {
+  const away = parse("3:30", "g 1:4 1,3\nm 1:10 1 5\ng 1:12 1,3\nm 1:10 5 5\n");
+  const here = (ring: string) =>
+    parse(
+      "1:10",
+      `g 1:4 1,3\nm 1:10 1 5\n${ring}m 1:10 2 5\ng 1:12 1,3\nm 1:10 5 5\n`,
+    );
+  assertEquals(faults(away), []);
+  assertEquals(compare(away, here("g 1:8 1\n")).problems, []);
+  assertEquals(compare(away, here("")).problems.length, 1);
+  // What one's own node sends is never missing.
+  assertEquals(faults({ ...away, writer: "1:11" }), [
+    "1:11: 1:10 said 5, not 2",
+  ]);
 });
 
 Deno.test("journals: who has not met cannot disagree", () => {

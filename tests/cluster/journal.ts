@@ -52,18 +52,22 @@ function list(field: string | undefined): string[] {
 }
 
 /** Who has left in a membership change, for that reason or for any. */
-export function leavers([kind, , , left]: Entry, reason = ""): string[] {
+function leavers([kind, , , left]: Entry, reason = ""): string[] {
   return kind !== "c" ? [] : list(left).filter((one) => one.endsWith(reason))
     .map((one) => one.split(":").slice(0, 2).join(":"));
 }
 
 /**
  * What is wrong with a journal by itself: something altered, twice, in the
- * wrong order, or missing without a membership change that would explain it.
+ * wrong order, or missing without a change that would explain it. That can be a
+ * ring change alone: where rings follow on each other too fast, corosync does
+ * not tell who was away meanwhile. Whether anyone was, {@linkcode compare} sees
+ * from the others' rings.
  */
 export function faults({ writer, events }: Journal): string[] {
   const found: string[] = [];
   const senders = new Map<string, { next: number; away: boolean }>();
+  let ring = "";
   for (const entry of events) {
     const [kind, first, second] = entry;
     if (kind === "x") {
@@ -75,6 +79,12 @@ export function faults({ writer, events }: Journal): string[] {
         found.push(`${writer}: ${first} said ${number}, not ${next}`);
       }
       senders.set(first, { next: number + 1, away: false });
+    } else if (kind === "g") {
+      if (first === ring) continue;
+      ring = first;
+      for (const [sender, known] of senders) {
+        known.away ||= nodeOf(sender) !== nodeOf(writer);
+      }
     } else if (kind === "c" || kind === "d") {
       // Whoever is away may say what is not heard here.
       const there = kind === "c" ? list(first) : [];
@@ -110,11 +120,25 @@ interface Segment {
   readonly entries: Entry[];
 }
 
-function segments({ events }: Journal): Segment[] {
+/** Whether this tells a member of its own arrival. */
+function arrives(member: string, [kind, , joined]: Entry): boolean {
+  return kind === "r" || kind === "c" && list(joined).includes(member);
+}
+
+function segments({ writer, events }: Journal): Segment[] {
   const all: Segment[] = [];
   let current: Segment | undefined;
   let arrival: Entry[] = []; // comes before the ring that it belongs to
+  let arrived = false;
+  let earlier = 0; // how many are of earlier connections
   for (const entry of events) {
+    if (!arrived && arrives(writer, entry)) {
+      // It was told of rings, and of nothing else in them, while it joined.
+      all.length = earlier;
+      current = undefined;
+      arrival = [];
+      arrived = true;
+    }
     const [kind, ring, nodes] = entry;
     if (kind === "g") {
       // Who joins while a ring forms is told of it, and as who joins again.
@@ -127,6 +151,8 @@ function segments({ events }: Journal): Segment[] {
     } else if (kind === "d") {
       current = undefined;
       arrival = [];
+      arrived = false;
+      earlier = all.length;
     } else if (!current) {
       arrival.push(entry);
     } else {
@@ -154,8 +180,7 @@ function arrivalOf(member: string, { entries }: Segment): number {
 
 /** Whether this is what a member saw that joined in this ring. */
 function isNewcomer(member: string, { entries: [first] }: Segment): boolean {
-  return first?.[0] === "r" ||
-    first?.[0] === "c" && list(first[2]).includes(member);
+  return first !== undefined && arrives(member, first);
 }
 
 /** What was seen in a ring from an entry on, as far as it is the same for all. */
