@@ -95,7 +95,7 @@ testUnderLoad("a freeze of a daemon for 10 s", async (scene) => {
   console.log(
     `  the members' timers were ${late} ms late at worst, an idle one's ${usual}`,
   );
-  assertLess(late, usual + 1_000);
+  assertLess(late, 2 * usual + 1_000);
   await progress(members);
   await finish([idle]);
   return await finish(members);
