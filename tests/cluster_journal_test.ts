@@ -185,6 +185,17 @@ Deno.test("journals: rings come and go while someone joins", () => {
     "g 1:4 1,2,3\ng 1:8 1,2,3\nm 1:10 7 50\ng 1:12 1,2,3\nm 1:10 8 50\nc 1:10,3:30 3:30 \nm 1:10 9 50\n",
   );
   assertEquals(compare(there, back), { problems: [], withheld: [] });
+  // Another is told of the last one before it joins only.
+  const soon = parse(
+    "3:31",
+    "g 1:8 1,2,3\ng 1:12 1,2,3\nc 1:10,3:30,3:31 3:31 \nm 1:10 9 50\n",
+  );
+  assertEquals(compare(there, soon).problems.length, 1);
+  const joined = {
+    ...there,
+    events: there.events.toSpliced(-1, 0, ["c", "1:10,3:30,3:31", "3:31", ""]),
+  };
+  assertEquals(compare(joined, soon), { problems: [], withheld: [] });
 });
 
 Deno.test("journals: who was away may not be told, but for its rings", () => {

@@ -133,11 +133,12 @@ function segments({ writer, events }: Journal): Segment[] {
   let earlier = 0; // how many are of earlier connections
   for (const entry of events) {
     if (!arrived && arrives(writer, entry)) {
-      // It was told of rings, and of nothing else in them, while it joined.
-      all.length = earlier;
-      current = undefined;
-      arrival = [];
       arrived = true;
+      // It was told of rings while it joined, of which the last is its own.
+      if (current) {
+        current = { ring: current.ring, nodes: current.nodes, entries: [] };
+        all.splice(earlier, all.length - earlier, current);
+      }
     }
     const [kind, ring, nodes] = entry;
     if (kind === "g") {
