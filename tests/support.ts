@@ -18,6 +18,13 @@ export const onDeno: boolean = "version" in Deno;
 /** Whether this is Bun. */
 export const onBun: boolean = "Bun" in globalThis;
 
+/** Has the garbage collector run, or makes it likely. */
+export function nudgeCollector(): void {
+  const { Bun } = globalThis as { Bun?: { gc(synchronous: boolean): void } };
+  if (Bun) Bun.gc(true);
+  else new ArrayBuffer(2 ** 28);
+}
+
 /** Whether freeing empties views: Node 20 keeps the memory for them instead. */
 export const detaches: boolean = "transfer" in ArrayBuffer.prototype;
 

@@ -8,6 +8,7 @@ import * as net from "node:net";
 import * as os from "node:os";
 import process from "node:process";
 import { PassThrough, pipeline, Readable, Writable } from "node:stream";
+import { promisify } from "node:util";
 import { TestWorker } from "./worker.ts";
 
 interface Test {
@@ -239,9 +240,15 @@ export const Deno = {
       [Symbol.dispose]: () => void file.close(),
     };
   },
-  openSync(path: string) {
-    const fd = fs.openSync(path, "r");
-    return { close: () => fs.closeSync(fd) };
+  openSync(path: string, { write }: { write?: boolean } = {}) {
+    const fd = fs.openSync(path, write ? "r+" : "r");
+    return {
+      read: async (bytes: Uint8Array) =>
+        (await promisify(fs.read)(fd, bytes, 0, bytes.length, null))
+          .bytesRead || null,
+      write: asynchronous((bytes: Uint8Array) => fs.writeSync(fd, bytes)),
+      close: () => fs.closeSync(fd),
+    };
   },
   async *readDir(folder: string) {
     yield* entries(folder);
