@@ -128,13 +128,19 @@ export class Allocation {
     if (this.#map) await freeDaemonSide(this.#connection, address, size);
     if (!stays) {
       const emptied = this.#map && !used && emptyContent(libcpg, address, size);
-      retire(memory, emptied ? 0 : size, () => {
-        if (this.#map) unmapContent(libcpg, address, size);
-        else libcpg.calls.free(address);
-      });
+      retire(memory, emptied ? 0 : size, this.#freeing());
     }
     this.#outstanding.delete(this);
     held--;
+  }
+
+  /** What frees it, and does not keep it from being collected. */
+  #freeing(): () => void {
+    const { libcpg } = this.#connection;
+    const { address, size } = this;
+    return this.#map
+      ? () => unmapContent(libcpg, address, size)
+      : () => libcpg.calls.free(address);
   }
 }
 
