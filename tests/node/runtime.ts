@@ -117,11 +117,25 @@ async function poolTime(): Promise<number> {
   return performance.now() - start;
 }
 
+/** The same, whatever else runs on the machine: the least of many times. */
+async function leastPoolTime(): Promise<number> {
+  let least = Infinity;
+  for (let i = 0; i < 100; i++) least = Math.min(least, await poolTime());
+  return least;
+}
+
 Deno.test("files and compression do not wait for groups, nor for the daemon", async () => {
   const name = freshName();
   const groups: Group[] = [];
+  const alone = await leastPoolTime();
   for (let i = 0; i < 50; i++) groups.push(await join(`${name}-${i}`));
-  assert(await within("files, beside 50 groups", poolTime()) < 1000);
+  const beside = await within("files, beside 50 groups", leastPoolTime());
+  const ratio = beside / alone;
+  console.log(
+    `  files take ${ratio.toFixed(2)} times as long beside 50 groups`,
+  );
+  // Threads that wait for groups would make it hundreds.
+  assert(ratio < 2, `${alone} ms alone, ${beside} ms beside 50 groups`);
   const node = CorosyncNode.ambient();
   await node.freeze();
   try {
