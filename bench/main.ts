@@ -13,6 +13,7 @@ import { hasCompiler, program as build } from "../tests/c.ts";
 import { chart } from "./chart.ts";
 import { circumstances } from "./circumstances.ts";
 import { measures, MEMORY, SIZES, WARM_UP } from "./measures.ts";
+import { nodePeer, onNode } from "./node.ts";
 import { Program } from "./programs.ts";
 import type { Name, Results, Run } from "./results.ts";
 import { replaceResults, summary, tables } from "./tables.ts";
@@ -50,6 +51,13 @@ const command = (group: string) => [
   group,
 ];
 programs.ours = stack.use(await Program.start("ours", command));
+const peer = await nodePeer();
+if (typeof peer === "string") {
+  console.error(`Node is left out (deno task build:npm?): ${peer}`);
+} else {
+  stack.use(peer);
+  programs.node = stack.use(await Program.start("node", peer.command));
+}
 
 const runs: Run[] = [];
 const names = Object.keys(programs) as Name[];
@@ -89,7 +97,11 @@ const results: Results = {
   runs,
   memory,
 };
-const text = tables(results);
+const node = onNode(results);
+const text = [
+  tables(results),
+  ...node ? ["", "## On Node", "", tables(node)] : [],
+].join("\n");
 console.log(text);
 await Deno.mkdir(output, { recursive: true });
 const json = JSON.stringify(summary(results), undefined, 2);

@@ -5,8 +5,8 @@
  */
 import { measures, type Quantity, SIZES } from "./measures.ts";
 
-/** The programs: this library's, and the one in C. */
-export type Name = "ours" | "c";
+/** The programs: this library's, the one in C, and ours on Node. */
+export type Name = "ours" | "c" | "node";
 
 /** One run of a program. */
 export interface Run {
