@@ -16,14 +16,14 @@ export const RUNTIMES: Record<string, { package: string; program: string }> = {
 /** Too old a Node for the tests. */
 export const OLD_NODE = { package: "node@18", program: "node" };
 
-/** One Node and Bun run everything, the others what touches native code. */
+/** One Node and Bun run everything, the others what may differ there. */
 const WHOLE = ["node 24", "bun"];
 
 /** The test file that is only for these runtimes. */
 const OF_ITS_OWN = "node/runtime.ts";
 
-/** What touches native code, and so the runtime. */
-const NATIVE = [
+/** What versions of Node may differ in: memory, threads, the event loop. */
+const VARYING = [
   "group_test.ts",
   "handles_test.ts",
   "join_test.ts",
@@ -94,14 +94,14 @@ export function suites({ runtimes, files, all }: Choice): Suite[] {
   const result = names.map((runtime): Suite => {
     const chosen = tests.filter((file) =>
       files.length > 0 || all ||
-      (whole(runtime) || NATIVE.includes(file)) &&
+      (whole(runtime) || VARYING.includes(file)) &&
         (runtime === WHOLE[0] || !ONCE.includes(file))
     );
     const rest = tests.filter((file) => !chosen.includes(file));
     if (rest.length > 0) {
       const reason = whole(runtime)
         ? `once is enough: ${WHOLE[0]} runs them`
-        : `they touch no native code: ${WHOLE.join(" and ")} run them`;
+        : `versions of Node differ elsewhere: ${WHOLE.join(" and ")} run them`;
       console.log(
         `Left out on ${runtime}: ${rest.join(", ")} (${reason}; --all for all)`,
       );
