@@ -84,9 +84,10 @@ export function suites({ runtimes, files, all }: Choice): Suite[] {
   const whole = (name: string) => all || WHOLE.includes(name);
   const available = [...Deno.readDirSync("tests")].map(({ name }) => name)
     .filter((name) => name.endsWith("_test.ts")).toSorted();
-  const present = [...available, OF_ITS_OWN].filter((file) =>
-    files.length === 0 || files.includes(file)
-  );
+  available.push(OF_ITS_OWN);
+  const absent = files.find((file) => !available.includes(file));
+  if (absent) throw new Error(`There is no test file ${absent}`);
+  const present = files.length > 0 ? files : available;
   for (const file of present.filter((file) => file in FOR_NONE)) {
     console.log(`Left out: ${file} (${FOR_NONE[file]})`);
   }
