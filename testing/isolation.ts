@@ -119,8 +119,9 @@ async function inNamespaces(
 /** The command that runs one of our own programs in a place. */
 export function program(...args: string[]): string[] {
   // The module of the command line, whatever its files end in here.
-  const module = import.meta.url.replace("isolation.", "mod.");
-  return [...commandFor(module), ...args];
+  // Not called `module`, as which a CommonJS module knows itself.
+  const main = import.meta.url.replace("isolation.", "mod.");
+  return [...commandFor(main), ...args];
 }
 
 function isolated(
