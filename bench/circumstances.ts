@@ -17,8 +17,15 @@ export async function circumstances(): Promise<Record<string, string>> {
     system: `Linux ${Deno.osRelease()}`,
     corosync: await corosyncVersion(),
     deno: Deno.version.deno,
+    node: await nodeVersion(),
     load: Deno.loadavg().map((load) => load.toFixed(1)).join(", "),
   };
+}
+
+async function nodeVersion(): Promise<string> {
+  const command = new Deno.Command("node", { args: ["--version"] });
+  const output = await command.output().catch(() => undefined);
+  return new TextDecoder().decode(output?.stdout).trim() || "none";
 }
 
 async function corosyncVersion(): Promise<string> {

@@ -88,7 +88,9 @@ export function tables(results: Results): string {
     "",
     "### Memory",
     "",
-    ...Object.entries(results.memory).map(([name, residents]) =>
+    ...Object.entries(results.memory).filter(([name]) =>
+      name === "c" || name === "ours"
+    ).map(([name, residents]) =>
       `- ${name}: ${
         residents.map((bytes) => (bytes / 1e6).toFixed(0)).join(", ")
       } MB; growth ${growth(residents).toFixed(2)}${mark(isFlat(residents))}`
