@@ -52,7 +52,12 @@ const FOR_NONE: Record<string, string> = {
 };
 
 /** What takes long and is the same on Bun as on the Node that runs it. */
-const ONCE = ["cluster_limits_test.ts", "testing_cluster_test.ts"];
+const ONCE = ["testing_cluster_test.ts"];
+
+/** What fails on Bun, and why. */
+const NOT_ON_BUN: Record<string, string> = {
+  "cluster_limits_test.ts": "a program that has no descriptor left hangs there",
+};
 
 /** Test files for one runtime. */
 export interface Suite {
@@ -93,12 +98,17 @@ export function suites({ runtimes, files, all }: Choice): Suite[] {
   }
   const tests = present.filter((file) => !(file in FOR_NONE));
   const result = names.map((runtime): Suite => {
-    const chosen = tests.filter((file) =>
+    const failing = runtime === "bun" ? NOT_ON_BUN : {};
+    for (const file of tests.filter((file) => file in failing)) {
+      console.log(`Left out on ${runtime}: ${file} (${failing[file]})`);
+    }
+    const working = tests.filter((file) => !(file in failing));
+    const chosen = working.filter((file) =>
       files.length > 0 || all ||
       (whole(runtime) || VARYING.includes(file)) &&
         (runtime === WHOLE[0] || !ONCE.includes(file))
     );
-    const rest = tests.filter((file) => !chosen.includes(file));
+    const rest = working.filter((file) => !chosen.includes(file));
     if (rest.length > 0) {
       const reason = whole(runtime)
         ? `once is enough: ${WHOLE[0]} runs them`
