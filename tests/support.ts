@@ -44,6 +44,17 @@ export function denoTest(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, fn, ignore: !onDeno });
 }
 
+/** How many descriptors this process has. */
+export function descriptors(): number {
+  return [...Deno.readDirSync("/proc/self/fd")].length;
+}
+
+/** Whether no descriptors are left but those of before. */
+export function noMoreThan(before: number): boolean {
+  // Node and Bun may have opened some of their own since.
+  return descriptors() <= before + (onDeno ? 0 : 4);
+}
+
 let groups = 0;
 
 /** A group name that no other test uses. */
