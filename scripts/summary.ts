@@ -8,11 +8,18 @@ import { stripVTControlCharacters } from "node:util";
 const SUMMARY =
   /^(?:ok|FAILED) \| (\d+) passed.* \| (\d+) failed(?:.* \| (\d+) ignored)?/;
 
+/** How many tests did what. */
+export interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
 /**
- * One line with the numbers of the summaries that outputs end with. A run that
- * does not come to its summary is one failure.
+ * The numbers of the summaries that outputs end with. A run that does not come
+ * to its summary is one failure.
  */
-export function closingLine(...outputs: string[]): string {
+export function count(...outputs: string[]): Counts {
   let [passed, failed, skipped] = [0, 0, 0];
   for (const output of outputs) {
     const counts = stripVTControlCharacters(output).split("\n")
@@ -22,5 +29,26 @@ export function closingLine(...outputs: string[]): string {
     failed += Number(counts[2]);
     skipped += Number(counts[3] ?? 0);
   }
+  return { passed, failed, skipped };
+}
+
+/** One line with the numbers of the summaries that outputs end with. */
+export function closingLine(...outputs: string[]): string {
+  const { passed, failed, skipped } = count(...outputs);
   return `${passed} passed, ${failed} failed, ${skipped} skipped`;
+}
+
+/** A line that says what became of a test. */
+const OUTCOME =
+  /^(?:ok|FAILED) \||^.* \.\.\. (?:ok|FAILED|ignored)\b|^\d+ passed, \d+ failed/;
+
+/** The lines about each test that failed: that it did, and why. */
+export function failures(output: string): string[] {
+  const found: string[] = [];
+  let failing = false;
+  for (const line of stripVTControlCharacters(output).split("\n")) {
+    if (OUTCOME.test(line)) failing = line.includes(" ... FAILED");
+    if (failing && line) found.push(line);
+  }
+  return found;
 }

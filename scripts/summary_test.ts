@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { closingLine } from "./summary.ts";
+import { closingLine, failures } from "./summary.ts";
 
 const cases: [what: string, output: string, line: string][] = [
   [
@@ -42,4 +42,18 @@ Deno.test("closingLine() sums up what was run at the same time", () => {
     "ok | 4 passed | 0 failed (1s)\n",
   ];
   assertEquals(closingLine(...outputs), "7 passed, 2 failed, 2 skipped");
+});
+
+Deno.test("failures() are told from what surrounds them", () => {
+  const output = "running 3 tests from a_test.js\na ... ok (1ms)\n" +
+    "b ... \x1b[31mFAILED\x1b[0m (2ms) Error: no\n    at b.js:1\n" +
+    "c ... ignored\nd\n" +
+    "e ... FAILED (1ms) Error: nor this\n1 passed, 2 failed, 1 ignored\n" +
+    "b_test.js ... FAILED (SIGKILL)\n\nFAILED | 1 passed | 3 failed (1s)\n";
+  assertEquals(failures(output), [
+    "b ... FAILED (2ms) Error: no",
+    "    at b.js:1",
+    "e ... FAILED (1ms) Error: nor this",
+    "b_test.js ... FAILED (SIGKILL)",
+  ]);
 });

@@ -15,7 +15,7 @@ import { outDir } from "./npm_options.ts";
 import { OLD_NODE, RUNTIMES, type Suite, suites } from "./npm_suites.ts";
 import { compileTests } from "./npm_tests.ts";
 import { packageOptions } from "./packages.ts";
-import { closingLine } from "./summary.ts";
+import { closingLine, count, failures } from "./summary.ts";
 
 /** How many suites run at a time: they wait more than they work. */
 const LANES = 2;
@@ -54,15 +54,10 @@ async function main(): Promise<number> {
   await compileTests(project, "esm");
   await compileTests(project, "script");
 
-  let [passed, failed, skipped] = [0, 0, 0];
-  const count = (output: string) => {
-    const counts = closingLine(output).match(/\d+/g)!.map(Number);
-    passed += counts[0];
-    failed += counts[1];
-    skipped += counts[2];
-  };
+  const outputs: string[] = [];
+  const failed: string[] = []; // what one would otherwise have to look for
   if (files.length === 0) {
-    count(await checkPackage());
+    outputs.push(await checkPackage());
     await checkTypes(project);
     await checkOldNode(project);
   }
@@ -71,12 +66,16 @@ async function main(): Promise<number> {
     for (let suite = todo.shift(); suite; suite = todo.shift()) {
       const { runtime } = suite;
       installed[runtime] ??= install(RUNTIMES[runtime]);
-      count(await run(project, suite, await installed[runtime]));
+      const output = await run(project, suite, await installed[runtime]);
+      outputs.push(output);
+      const mark = titleOf(suite);
+      failed.push(...failures(output).map((line) => `${mark} | ${line}`));
     }
   };
   await Promise.all(Array.from({ length: LANES }, lane));
-  console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped`);
-  return failed === 0 ? 0 : 1;
+  if (failed.length > 0) console.log(["\nFAILURES", ...failed].join("\n"));
+  console.log(`\n${closingLine(...outputs)}`);
+  return count(...outputs).failed === 0 ? 0 : 1;
 }
 
 /** Runs the tests of `npm_checks.ts`, and returns what they print. */
@@ -132,13 +131,18 @@ async function checkOldNode(project: string): Promise<void> {
   console.log(`Node ${version} can import it, and says what it lacks ... ok`);
 }
 
+function titleOf({ runtime, kind }: Suite): string {
+  return kind === "esm" ? runtime : `${runtime}, required`;
+}
+
 /** Runs a suite on a private corosync of its own; returns what it prints. */
 function run(
   project: string,
-  { runtime, kind, files }: Suite,
+  suite: Suite,
   { path, version }: Runtime,
 ): Promise<string> {
-  const title = kind === "esm" ? runtime : `${runtime}, required`;
+  const { kind, files } = suite;
+  const title = titleOf(suite);
   console.log(`${title} | is ${version}`);
   const tests = `${project}/${kind}/tests`;
   const installed = `${project}/node_modules/${config.name}/${kind}`;
