@@ -138,11 +138,12 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
   ): boolean {
     this.#checkOpen();
     const session = this.#sessions.current;
-    if (!session || options.signal || data instanceof ZeroCopyBuffer) {
-      return false;
-    }
+    if (
+      !session?.outbox.isClear || options.signal ||
+      data instanceof ZeroCopyBuffer
+    ) return false;
     const send = multicast.message(session.connection, this.#doing, data);
-    return session.outbox.sendNow(send);
+    return session.outbox.trySend(send);
   }
 
   /**

@@ -50,9 +50,9 @@ export class Outbox {
     }
   }
 
-  /** Sends at once, if that needs no look at the socket. */
-  sendNow(send: Send): boolean {
-    return this.#connection.maySend && this.trySend(send);
+  /** Whether what is sent now goes at once, without a look at the socket. */
+  get isClear(): boolean {
+    return this.#connection.maySend && this.#pending.length === 0;
   }
 
   /**
