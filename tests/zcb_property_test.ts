@@ -7,6 +7,7 @@ import {
   detaches,
   joinFresh,
   noMoreThan,
+  nudgeCollector,
   onDeno,
   pattern,
   until,
@@ -253,7 +254,7 @@ Deno.test("random sequences neither crash, nor leak, nor lose a message", async 
   // What was transferred away stays mapped until the process ends.
   await until("everything to be freed", () => {
     // What a lost daemon leaves in use waits for the collector.
-    new ArrayBuffer(2 ** 28);
+    nudgeCollector();
     const now = state();
     const unmapped = now.maps === before.maps + transferred;
     return (unmapped || !detaches) && noMoreThan(before.descriptors) &&
