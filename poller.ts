@@ -38,19 +38,22 @@ const LONGEST_POLL = 5000;
  * A wait shorter than this, in milliseconds, makes it likely that the next one
  * is short, too.
  */
-const SHORT_WAIT = 0.3;
+const SHORT_WAIT = 0.5;
 
-/**
- * The longest wait on this thread, in nanoseconds: about as long as going to
- * another thread and back takes where there is work for the processors.
- */
-const MOMENT = 100_000n;
+/** The longest wait on this thread, in nanoseconds. */
+const MOMENT = 500_000n;
 
 /**
  * How long the event loop may turn without a rest, in milliseconds. Turning, it
  * gives timers their due; but Deno's looks at sockets only every 61st time.
  */
-const REST_INTERVAL = 8;
+const REST_INTERVAL = 16;
+
+/** How soon it rests where it has to wait anyway, in milliseconds. */
+const REST_CHANCE = 12;
+
+/** A wait elsewhere that is long enough for a rest, in milliseconds. */
+const SHORTEST_REST = 0.05;
 
 /** The longest rest, in milliseconds. */
 const LONGEST_REST = 2;
@@ -189,7 +192,7 @@ export class Poller {
     try {
       while (this.#entries.size > 0) {
         // Whoever begins to wait within this turn is waited for as well.
-        await this.turn();
+        await turn();
         if (this.#entries.size > 0) await this.#pollOnce();
       }
     } finally {
@@ -223,8 +226,9 @@ export class Poller {
     entries.forEach(({ fd, events }, i) => set(i + 1, fd, events));
     const fds = address + BigInt(SIZEOF_TIMESPEC);
     const alone = this.#turns === 0;
+    const tired = performance.now() - this.#rested > REST_CHANCE;
     let ready = 0;
-    if (this.#brisk || !alone) {
+    if (!alone || this.#brisk && !tired) {
       view.setBigUint64(0, 0n, true);
       view.setBigUint64(8, alone ? MOMENT : 0n, true);
       ready = calls.ppoll(fds, BigInt(count), address, 0n);
@@ -236,7 +240,7 @@ export class Poller {
       this.#polling = undefined;
       const now = performance.now();
       this.#brisk = now - start < SHORT_WAIT;
-      if (!this.#brisk) this.#rested = now;
+      if (now - start > SHORTEST_REST) this.#rested = now;
     }
     if (revents(0)) {
       calls.read(this.#wakeFd, address, 8n);

@@ -47,6 +47,8 @@ export class Receiver {
   #failure: CpgError | number | undefined;
   /** How many events this turn has brought. */
   #count = 0;
+  /** Whether nothing was left when the last of them had been taken. */
+  #empty = false;
   #leaving = false;
   #stopped = false;
 
@@ -150,7 +152,8 @@ export class Receiver {
     if (result === CsError.CS_OK) return;
     // There is no more to be had in this turn.
     this.#turnEnd = 0;
-    if (result !== CsError.CS_ERR_TRY_AGAIN) this.#failure = result;
+    this.#empty = result === CsError.CS_ERR_TRY_AGAIN;
+    if (!this.#empty) this.#failure = result;
   }
 
   async #dispatch(revents: number): Promise<void> {
@@ -174,11 +177,14 @@ export class Receiver {
     if (this.#connection.progress()) await poller.turn();
     while (this.#wanted && this.#failure === undefined) {
       this.#count = 0;
+      this.#empty = false;
       this.#turnEnd = performance.now() + LONGEST_TURN;
       await this.#run();
       if (this.#count === 0) break;
       this.#connection.progress();
       await poller.turn();
+      // Where they come one by one, the next is not there yet.
+      if (this.#empty && this.#count === 1) break;
     }
     if ((revents & POLLGONE) && this.#count === 0) {
       this.#failure ??= CsError.CS_ERR_LIBRARY;
