@@ -25,6 +25,12 @@ export const MAX_MESSAGE_SIZE = 2 ** 31 - 1;
  */
 const SMALL = 4096;
 
+/**
+ * The largest message from a zero-copy buffer, in bytes, that corosync may
+ * leave out of account when it lets others send.
+ */
+const UNNOTICED = 16_384;
+
 /** Where its content is in the memory of a request: behind the iovecs. */
 const CONTENT = MAX_PARTS * SIZEOF_IOVEC;
 
@@ -211,13 +217,20 @@ export function buffer(
       doing,
       call,
       immediate: false,
-      attempt: () =>
-        libcpg.async[call]!(
+      async attempt(memory) {
+        const result = await libcpg.async[call]!(
           handle,
           CpgGuarantee.AGREED,
           address,
           BigInt(length),
-        ),
+        );
+        // corosync counts such a message only at the next request; an ordinary
+        // one before that, for which there is no room, is lost.
+        if (result === CsError.CS_OK && length > UNNOTICED) {
+          await libcpg.async.cpg_local_get(handle, memory.address);
+        }
+        return result;
+      },
     };
   }
   const immediate = length <= maxAtomicSize;

@@ -4,7 +4,10 @@ import { decode } from "../testing/place.ts";
 import { testOnNodes } from "./nodes.ts";
 import { within } from "./support.ts";
 
-const PROGRAM = new URL("cluster/limits.ts", import.meta.url).pathname;
+const OPTIONS = ["--quiet", "--no-config", "-A"];
+const [PROGRAM, FULL_QUEUE] = ["limits", "full_queue"].map((name) =>
+  new URL(`cluster/${name}.ts`, import.meta.url).pathname
+);
 
 const RECOVERED = ["send: ok", "join: ok", "alloc: ok"];
 
@@ -65,9 +68,8 @@ for (
     async () => {
       await using cluster = await startCluster();
       const [node] = cluster.nodes;
-      const options = ["--quiet", "--no-config", "-A"];
       const { child } = node.spawn(
-        [Deno.execPath(), "run", ...options, PROGRAM, limit],
+        [Deno.execPath(), "run", ...OPTIONS, PROGRAM, limit],
         { stdout: "piped" },
       );
       const { code, stdout } = await within("the program", child.output());
@@ -77,3 +79,29 @@ for (
     },
   );
 }
+
+testOnNodes(
+  "limits: what has no room in the daemon's queue is not lost",
+  async () => {
+    await using cluster = await startCluster({ nodes: 2, token: 8_000 });
+    const [node, other] = cluster.nodes;
+    const { child } = node.spawn(
+      [Deno.execPath(), "run", ...OPTIONS, FULL_QUEUE],
+      { stdin: "piped", stdout: "piped" },
+    );
+    const output = child.stdout.getReader();
+    const line = async () =>
+      decode((await within("a line", output.read())).value!).trim();
+    assertEquals(await line(), "joined");
+    // Without the other node, the ring stands still.
+    await other.freeze();
+    const input = child.stdin.getWriter();
+    await input.write(new Uint8Array(1));
+    assertEquals(await line(), "sent");
+    await other.thaw();
+    assertEquals(await line(), "1000000,1000001");
+    await input.close();
+    await output.cancel();
+    assertEquals((await within("its end", child.status)).code, 0);
+  },
+);

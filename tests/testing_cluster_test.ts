@@ -29,7 +29,7 @@ function test(name: string, body: () => Promise<void>): void {
 
 /** Starts a cluster that is quick to notice who is missing. */
 function start(nodes: number): Promise<PrivateCluster> {
-  return startCluster({ nodes, token: 300 });
+  return startCluster({ nodes, token: 600 });
 }
 
 async function outputOf({ child }: PlaceProcess): Promise<string> {
