@@ -41,7 +41,7 @@ const LONGEST_POLL = 5000;
 const SHORT_WAIT = 0.5;
 
 /** The longest wait on this thread, in nanoseconds. */
-const MOMENT = 500_000n;
+const LONGEST_WAIT = 500_000n;
 
 /**
  * How long the event loop may turn without a rest, in milliseconds. Turning, it
@@ -52,8 +52,8 @@ const REST_INTERVAL = 16;
 /** How soon it rests where it has to wait anyway, in milliseconds. */
 const REST_CHANCE = 12;
 
-/** A wait elsewhere that is long enough for a rest, in milliseconds. */
-const SHORTEST_REST = 0.05;
+/** The same where waits are this long, and going elsewhere adds little. */
+const EASY_REST = { wait: 0.2, chance: 2 };
 
 /** The longest rest, in milliseconds. */
 const LONGEST_REST = 2;
@@ -90,8 +90,8 @@ export class Poller {
   #memory: NativeMemory | undefined;
   /** The poll in flight elsewhere. */
   #polling: Promise<number> | undefined;
-  /** Whether the last wait was a short one. */
-  #brisk = false;
+  /** How long the last wait was, in milliseconds. */
+  #lastWait = Infinity;
   /** Who is waiting for a turn of the event loop. */
   #turns = 0;
   /** When the event loop had its last rest. */
@@ -226,22 +226,23 @@ export class Poller {
     entries.forEach(({ fd, events }, i) => set(i + 1, fd, events));
     const fds = address + BigInt(SIZEOF_TIMESPEC);
     const alone = this.#turns === 0;
-    const tired = performance.now() - this.#rested > REST_CHANCE;
+    const start = performance.now();
+    const lastWait = this.#lastWait;
+    const chance = lastWait > EASY_REST.wait ? EASY_REST.chance : REST_CHANCE;
+    const tired = start - this.#rested > chance;
     let ready = 0;
-    if (!alone || this.#brisk && !tired) {
+    if (!alone || lastWait < SHORT_WAIT) {
       view.setBigUint64(0, 0n, true);
-      view.setBigUint64(8, alone ? MOMENT : 0n, true);
+      view.setBigUint64(8, alone && !tired ? LONGEST_WAIT : 0n, true);
       ready = calls.ppoll(fds, BigInt(count), address, 0n);
     }
     if (alone && ready === 0) {
-      const start = performance.now();
       this.#polling = async.poll(fds, BigInt(count), LONGEST_POLL);
       await this.#polling;
       this.#polling = undefined;
-      const now = performance.now();
-      this.#brisk = now - start < SHORT_WAIT;
-      if (now - start > SHORTEST_REST) this.#rested = now;
+      this.#rested = performance.now();
     }
+    if (alone) this.#lastWait = performance.now() - start;
     if (revents(0)) {
       calls.read(this.#wakeFd, address, 8n);
     }

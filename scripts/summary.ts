@@ -42,13 +42,21 @@ export function closingLine(...outputs: string[]): string {
 const OUTCOME =
   /^(?:ok|FAILED) \||^.* \.\.\. (?:ok|FAILED|ignored)\b|^\d+ passed, \d+ failed/;
 
-/** The lines about each test that failed: that it did, and why. */
+/** What tells most of why something ended early, in lines. */
+const END = 20;
+
+/**
+ * The lines about each test that failed: that it did, and why. Where something
+ * failed and no test says so, the last lines.
+ */
 export function failures(output: string): string[] {
-  const found: string[] = [];
+  const lines = stripVTControlCharacters(output).split("\n").filter(Boolean);
   let failing = false;
-  for (const line of stripVTControlCharacters(output).split("\n")) {
+  const found = lines.filter((line) => {
     if (OUTCOME.test(line)) failing = line.includes(" ... FAILED");
-    if (failing && line) found.push(line);
-  }
-  return found;
+    return failing;
+  });
+  return found.length > 0 || count(output).failed === 0
+    ? found
+    : lines.slice(-END);
 }

@@ -57,3 +57,11 @@ Deno.test("failures() are told from what surrounds them", () => {
     "b_test.js ... FAILED (SIGKILL)",
   ]);
 });
+
+Deno.test("failures() of what has ended early are its last words", () => {
+  assertEquals(failures("a ... ok (1ms)\nnever began\n"), [
+    "a ... ok (1ms)",
+    "never began",
+  ]);
+  assertEquals(failures("ok | 3 passed | 0 failed (1s)\n"), []);
+});

@@ -56,8 +56,12 @@ async function main(): Promise<number> {
 
   const outputs: string[] = [];
   const failed: string[] = []; // what one would otherwise have to look for
+  const note = (output: string, mark: string) => {
+    outputs.push(output);
+    failed.push(...failures(output).map((line) => `${mark} | ${line}`));
+  };
   if (files.length === 0) {
-    outputs.push(await checkPackage());
+    note(await checkPackage(), "package");
     await checkTypes(project);
     await checkOldNode(project);
   }
@@ -67,9 +71,7 @@ async function main(): Promise<number> {
       const { runtime } = suite;
       installed[runtime] ??= install(RUNTIMES[runtime]);
       const output = await run(project, suite, await installed[runtime]);
-      outputs.push(output);
-      const mark = titleOf(suite);
-      failed.push(...failures(output).map((line) => `${mark} | ${line}`));
+      note(output, titleOf(suite));
     }
   };
   await Promise.all(Array.from({ length: LANES }, lane));

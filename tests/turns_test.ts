@@ -1,7 +1,14 @@
 /** That a group at work leaves the event loop to others, too. */
-import { assert, assertEquals, assertLess } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertLess,
+} from "@std/assert";
+import { stub } from "@std/testing/mock";
 import { openLibcpg } from "../libcpg.ts";
 import { NativeMemory } from "../memory.ts";
+import { viewOf } from "../native/deno.ts";
 import { Poller, POLLIN } from "../poller.ts";
 import { joinFresh, within } from "./support.ts";
 
@@ -42,6 +49,55 @@ Deno.test("who turns without end still leaves sockets their turn", async () => {
   const echoes = await within("the last echo", echoing);
   assertLess(turns / 30, echoes);
 });
+
+for (const [wait, rest] of [[0.1, 12], [0.3, 2]]) {
+  Deno.test(`who waits ${wait} ms again and again rests every ${rest} ms`, async () => {
+    const libcpg = openLibcpg();
+    const { eventfd, ppoll, write, read, close } = libcpg.calls;
+    const fd = eventfd(0, 0);
+    const one = new NativeMemory(libcpg, 8);
+    one.view.setBigUint64(0, 1n, true);
+    let time = performance.now();
+    using _clock = stub(performance, "now", () => time);
+    const rests: number[] = [];
+    const poller = Poller.of({
+      ...libcpg,
+      calls: {
+        ...libcpg.calls,
+        ppoll(fds, count, longest, mask) {
+          if (new BigUint64Array(viewOf(longest, 16))[1] > 0n) {
+            time += wait;
+            write(fd, one.address, 8n);
+          }
+          return ppoll(fds, count, longest, mask);
+        },
+      },
+      async: {
+        ...libcpg.async,
+        poll(fds, count, milliseconds) {
+          rests.push(time);
+          time += wait;
+          write(fd, one.address, 8n);
+          return libcpg.async.poll(fds, count, milliseconds);
+        },
+      },
+    });
+    poller.hold();
+    while (rests.length < 4) {
+      await within(
+        "the descriptor to be readable",
+        new Promise<number>((resolve) => poller.watch(fd, POLLIN, resolve)),
+      );
+      read(fd, one.address, 8n);
+    }
+    await poller.release();
+    one.free();
+    close(fd);
+    for (const [i, at] of rests.slice(1).entries()) {
+      assertAlmostEquals(at - rests[i], rest, 3 * wait);
+    }
+  });
+}
 
 Deno.test("waiting takes one descriptor, however often it begins", async () => {
   const libcpg = openLibcpg();
