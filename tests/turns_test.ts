@@ -8,7 +8,7 @@ import {
 import { stub } from "@std/testing/mock";
 import { openLibcpg } from "../libcpg.ts";
 import { NativeMemory } from "../memory.ts";
-import { viewOf } from "../native/deno.ts";
+import { viewOf } from "../ffi.ts";
 import { Poller, POLLIN } from "../poller.ts";
 import { joinFresh, within } from "./support.ts";
 
