@@ -3,6 +3,8 @@
  * daemon has no room for both. Nothing may drain its queue from a line of
  * standard input until this says `sent`; then it prints the sizes that come.
  */
+import { once } from "node:events";
+import process from "node:process";
 import { join } from "../../mod.ts";
 
 /** Of the 3.8 MB of the queue; from three quarters on, nobody may send. */
@@ -10,7 +12,7 @@ const FILLING = { messages: 230, size: 10_000 };
 
 const group = await join("full queue");
 console.log("joined");
-await Deno.stdin.read(new Uint8Array(1));
+await once(process.stdin, "data");
 for (let i = 0; i < FILLING.messages; i++) {
   await group.send(new Uint8Array(FILLING.size));
   await group.members(); // The daemon has it when it answers.
