@@ -33,6 +33,12 @@ const Block = {
   WORDS: 19,
 };
 
+/**
+ * How long Bun goes on reading when there is nothing to call, in milliseconds:
+ * what is told just as it stops could be lost.
+ */
+const LINGERING = 50;
+
 /** A thread's index, as it is written, in bytes. */
 const NOTICE_SIZE = 8n;
 
@@ -267,6 +273,7 @@ function listenOnBun(
   let wanted = false;
   let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   let cancelled: Promise<void> | undefined;
+  let stopping: ReturnType<typeof setTimeout> | undefined;
   const read = async () => {
     while (wanted) {
       reader = Bun.file(pipe).stream().getReader();
@@ -281,12 +288,15 @@ function listenOnBun(
   };
   return {
     ref: () => {
+      clearTimeout(stopping);
       wanted = true;
       if (!reader) read();
     },
     unref: () => {
-      wanted = false;
-      cancelled = reader?.cancel();
+      stopping = setTimeout(() => {
+        wanted = false;
+        cancelled = reader?.cancel();
+      }, LINGERING);
     },
   };
 }
