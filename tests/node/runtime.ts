@@ -135,7 +135,8 @@ Deno.test("files and compression do not wait for groups, nor for the daemon", as
     `  files take ${ratio.toFixed(2)} times as long beside 50 groups`,
   );
   // Threads that wait for groups would make it hundreds.
-  assert(ratio < 2, `${alone} ms alone, ${beside} ms beside 50 groups`);
+  // Behind groups that wait, they would take as long as those.
+  assert(beside < 100, `${alone} ms alone, ${beside} ms beside 50 groups`);
   const node = CorosyncNode.ambient();
   await node.freeze();
   try {
