@@ -129,14 +129,19 @@ Deno.test("files and compression do not wait for groups, nor for the daemon", as
   const groups: Group[] = [];
   const alone = await leastPoolTime();
   for (let i = 0; i < 50; i++) groups.push(await join(`${name}-${i}`));
-  const beside = await within("files, beside 50 groups", leastPoolTime());
-  const ratio = beside / alone;
+  let beside = Infinity;
+  // Threads that wait for groups would make it hundreds; whatever else keeps
+  // the machine busy passes.
+  await until("files to be as quick beside 50 groups", async () => {
+    const least = within("files, beside 50 groups", leastPoolTime());
+    beside = Math.min(beside, await least);
+    return beside / alone < 2;
+  });
   console.log(
-    `  files take ${ratio.toFixed(2)} times as long beside 50 groups`,
+    `  files take ${
+      (beside / alone).toFixed(2)
+    } times as long beside 50 groups`,
   );
-  // Threads that wait for groups would make it hundreds.
-  // Behind groups that wait, they would take as long as those.
-  assert(beside < 100, `${alone} ms alone, ${beside} ms beside 50 groups`);
   const node = CorosyncNode.ambient();
   await node.freeze();
   try {
