@@ -51,10 +51,14 @@ export class PlaceProcess {
   async kill(signal: string): Promise<void> {
     const { pid } = this.child;
     const deadline = Date.now() + APPEARS_MS;
-    // Just after the start, the command has yet to be forked.
+    // Just after the start, the command has yet to be forked, and then is its
+    // parent's copy with its parent's traps, in which a signal would be lost.
     while (!this.#ended && Date.now() < deadline) {
       const [command] = await childrenOf(pid);
-      if (command !== undefined) {
+      if (
+        command !== undefined &&
+        await lineOf(command) !== await lineOf(pid)
+      ) {
         try {
           process.kill(command, signal);
         } catch (error) {
@@ -145,12 +149,21 @@ export function pause(ms: number): Promise<void> {
 }
 
 async function childrenOf(pid: number): Promise<number[]> {
+  const text = await ofProcess(pid, `task/${pid}/children`);
+  return text.split(" ").filter(Boolean).map(Number);
+}
+
+/** The command line of a process. */
+function lineOf(pid: number): Promise<string> {
+  return ofProcess(pid, "cmdline");
+}
+
+/** What the kernel says of a process; nothing if that is no more. */
+async function ofProcess(pid: number, file: string): Promise<string> {
   try {
-    const file = `/proc/${pid}/task/${pid}/children`;
-    const text = await readFile(file, "utf8");
-    return text.split(" ").filter(Boolean).map(Number);
+    return await readFile(`/proc/${pid}/${file}`, "utf8");
   } catch (error) {
-    if (hasCode(error, "ENOENT")) return [];
+    if (hasCode(error, "ENOENT") || hasCode(error, "ESRCH")) return "";
     throw error;
   }
 }
