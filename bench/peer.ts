@@ -20,6 +20,9 @@ import type { Flood, Trips } from "./programs.ts";
 /** The interval of the timer whose lateness is measured, in milliseconds. */
 const TICK = 10;
 
+/** What messages consist of; peer.c says why. */
+const CONTENT = 1;
+
 const lines = Deno.stdin.readable
   .pipeThrough(new TextDecoderStream())
   .pipeThrough(new TextLineStream());
@@ -66,7 +69,8 @@ async function flood(
   zeroCopy = false,
 ): Promise<Flood> {
   const buffer = zeroCopy ? await group.alloc(size) : undefined;
-  const data = new Uint8Array(size);
+  const data = new Uint8Array(size).fill(CONTENT);
+  buffer?.bytes.fill(CONTENT);
   let [sent, received] = [0, 0];
   let result: Flood | undefined;
   const stop = measure();
@@ -113,7 +117,7 @@ async function trips(
   size: number,
   milliseconds: number,
 ): Promise<Trips> {
-  const data = new Uint8Array(size);
+  const data = new Uint8Array(size).fill(CONTENT);
   const times: number[] = [];
   const end = performance.now() + milliseconds;
   let start = performance.now();
