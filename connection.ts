@@ -26,6 +26,11 @@ export interface Request {
   readonly doing: string;
   /** The C function. */
   readonly call: string;
+  /**
+   * Whether the call never waits for the daemon. Once corosync has refused
+   * such a request, all wait until it has got on: it would refuse them, too.
+   */
+  readonly immediate?: boolean;
   /** Makes the call and gives its result code; may use the memory meanwhile. */
   attempt(memory: NativeMemory): number | Promise<number>;
 }
@@ -47,11 +52,14 @@ const LONGEST_PAUSE = 64;
  */
 const SENDS_PER_LOOK = 64;
 
+/** Looks within one turn of the event loop: then others have theirs. */
+const LOOKS_PER_TURN = 4;
+
 /**
- * Looks, one in each turn of the event loop, before another thread waits until
+ * Turns of the event loop, each with a look, before another thread waits until
  * there is room.
  */
-const LOOKS = 2;
+const TURNS = 2;
 
 /** The most descriptors that connecting takes at a time. */
 const DESCRIPTORS = 3;
@@ -88,6 +96,8 @@ export class Connection {
   #busy = false;
   readonly #waiting: (() => void)[] = [];
   #sendsLeft = 0;
+  #looksLeft = 0;
+  #refused = false;
   /** Wakes those who wait for progress. */
   readonly #retries = new Set<(progress: boolean) => void>();
   #retryTimer: { id: ReturnType<typeof setTimeout>; wait: number } | undefined;
@@ -155,18 +165,22 @@ export class Connection {
    */
   try(request: Request): boolean {
     return !this.#busy && this.#writable() &&
-      taken(request, request.attempt(this.#memory) as number);
+      this.#taken(request, request.attempt(this.#memory) as number);
   }
 
   /** Makes a request, again and again while corosync says to try again. */
   async call(request: Request, signal?: AbortSignal): Promise<void> {
     for (let wait = 1;;) {
-      const result = await this.exclusive(async () => {
-        this.ending.check();
-        signal?.throwIfAborted();
-        return await request.attempt(this.#memory);
-      });
-      if (taken(request, result)) return;
+      this.ending.check();
+      signal?.throwIfAborted();
+      if (!(request.immediate && this.#refused)) {
+        const result = await this.exclusive(async () => {
+          this.ending.check();
+          signal?.throwIfAborted();
+          return await request.attempt(this.#memory);
+        });
+        if (this.#taken(request, result)) return;
+      }
       const progress = await this.#untilProgress(wait, signal);
       wait = progress ? 1 : Math.min(2 * wait, LONGEST_PAUSE);
     }
@@ -178,6 +192,7 @@ export class Connection {
    * @returns Whether there are any.
    */
   progress(): boolean {
+    this.#refused = false;
     for (const retry of this.#retries) retry(true);
     return this.#retries.size > 0;
   }
@@ -211,6 +226,7 @@ export class Connection {
     clearTimeout(this.#retryTimer?.id);
     const id = setTimeout(() => {
       this.#retryTimer = undefined;
+      this.#refused = false;
       for (const retry of this.#retries) retry(false);
     }, milliseconds);
     this.#retryTimer = { id, wait: milliseconds };
@@ -231,8 +247,25 @@ export class Connection {
     }
   }
 
-  /** Whether a send may go without a look at the socket. */
-  get maySend(): boolean {
+  /** Whether corosync took the request; false if it says to try again. */
+  #taken({ doing, call }: Request, result: number): boolean {
+    if (result === CsError.CS_OK) return true;
+    this.#refused = result === CsError.CS_ERR_TRY_AGAIN;
+    if (this.#refused) return false;
+    throw new CpgError(doing, call, result);
+  }
+
+  /** Whether corosync has refused a request, and not got on since. */
+  get refused(): boolean {
+    return this.#refused;
+  }
+
+  /** Whether a send may go in this turn of the event loop, and does not spin. */
+  maySend(): boolean {
+    if (this.#sendsLeft === 0 && this.#looksLeft > 0) {
+      this.#looksLeft--;
+      this.#lookForRoom();
+    }
     return this.#sendsLeft > 0;
   }
 
@@ -242,10 +275,16 @@ export class Connection {
       this.#sendsLeft--;
       return true;
     }
+    // Where the daemon is gone, the send shall say so.
+    return this.#lookForRoom() !== 0;
+  }
+
+  /** Looks at the socket, and lets so many send if there is room. */
+  #lookForRoom(): number {
     const revents = this.#look();
     if (revents & POLLOUT) this.#sendsLeft = SENDS_PER_LOOK;
-    // Where the daemon is gone, the send shall say so.
-    return revents !== 0;
+    else this.#looksLeft = 0;
+    return revents;
   }
 
   /** Whether the daemon is gone. */
@@ -268,8 +307,9 @@ export class Connection {
    */
   async untilWritable(): Promise<void> {
     const poller = Poller.of(this.libcpg);
-    for (let looks = 0; looks < LOOKS; looks++) {
+    for (let turns = 0; turns < TURNS; turns++) {
       await poller.turn();
+      this.#looksLeft = LOOKS_PER_TURN;
       this.ending.check();
       if (this.#writable()) return;
     }
@@ -295,11 +335,4 @@ export class Connection {
 async function finalize(libcpg: Libcpg, handle: bigint): Promise<void> {
   // Its result is of no use: the handle is gone in any case.
   await changeHandles(libcpg, () => libcpg.async.cpg_finalize(handle));
-}
-
-/** Whether corosync took the request; false if it says to try again. */
-function taken(request: Request, result: number): boolean {
-  if (result === CsError.CS_OK) return true;
-  if (result === CsError.CS_ERR_TRY_AGAIN) return false;
-  throw new CpgError(request.doing, request.call, result);
 }

@@ -8,7 +8,6 @@ import { CpgError, CsError, type Delivery } from "./errors.ts";
 
 /** A send; its `attempt` answers at once if it is `immediate`. */
 export interface Send extends Request {
-  /** Whether it never waits for the daemon. */
   readonly immediate: boolean;
 }
 
@@ -50,9 +49,10 @@ export class Outbox {
     }
   }
 
-  /** Whether what is sent now goes at once, without a look at the socket. */
+  /** Whether what is sent now may go at once. */
   get isClear(): boolean {
-    return this.#connection.maySend && this.#pending.length === 0;
+    return this.#pending.length === 0 && !this.#connection.refused &&
+      this.#connection.maySend();
   }
 
   /**
@@ -88,8 +88,8 @@ export class Outbox {
   async #deliver(pending: Pending): Promise<void> {
     const { send, signal } = pending;
     signal?.throwIfAborted();
-    if (send.immediate) {
-      if (!this.#connection.maySend) await this.#connection.untilWritable();
+    if (send.immediate && !this.#connection.refused) {
+      if (!this.#connection.maySend()) await this.#connection.untilWritable();
       pending.given = true;
       if (this.#connection.try(send)) return;
       pending.given = false;

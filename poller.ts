@@ -38,10 +38,10 @@ const LONGEST_POLL = 5000;
  * A wait shorter than this, in milliseconds, makes it likely that the next one
  * is short, too.
  */
-const SHORT_WAIT = 0.5;
+const SHORT_WAIT = 1;
 
 /** The longest wait on this thread, in nanoseconds. */
-const LONGEST_WAIT = 500_000n;
+const LONGEST_WAIT = 1_000_000n;
 
 /**
  * How long the event loop may turn without a rest, in milliseconds. Turning, it
@@ -50,10 +50,7 @@ const LONGEST_WAIT = 500_000n;
 const REST_INTERVAL = 16;
 
 /** How soon it rests where it has to wait anyway, in milliseconds. */
-const REST_CHANCE = 12;
-
-/** The same where waits are this long, and going elsewhere adds little. */
-const EASY_REST = { wait: 0.2, chance: 2 };
+const REST_CHANCE = 8;
 
 /** The longest rest, in milliseconds. */
 const LONGEST_REST = 2;
@@ -227,11 +224,9 @@ export class Poller {
     const fds = address + BigInt(SIZEOF_TIMESPEC);
     const alone = this.#turns === 0;
     const start = performance.now();
-    const lastWait = this.#lastWait;
-    const chance = lastWait > EASY_REST.wait ? EASY_REST.chance : REST_CHANCE;
-    const tired = start - this.#rested > chance;
+    const tired = start - this.#rested > REST_CHANCE;
     let ready = 0;
-    if (!alone || lastWait < SHORT_WAIT) {
+    if (!alone || this.#lastWait < SHORT_WAIT) {
       view.setBigUint64(0, 0n, true);
       view.setBigUint64(8, alone && !tired ? LONGEST_WAIT : 0n, true);
       ready = calls.ppoll(fds, BigInt(count), address, 0n);

@@ -46,7 +46,7 @@ Deno.test("a message that corosync has may be delivered, whatever ends then", as
     };
     const outbox = new Outbox({
       ending,
-      maySend: true,
+      maySend: () => true,
       try: ({ attempt }: Send) => attempt(memory) === CsError.CS_OK,
       call: async ({ attempt }: Send) => void await attempt(memory),
     } as unknown as Connection);

@@ -50,8 +50,8 @@ Deno.test("who turns without end still leaves sockets their turn", async () => {
   assertLess(turns / 30, echoes);
 });
 
-for (const [wait, rest] of [[0.1, 12], [0.3, 2]]) {
-  Deno.test(`who waits ${wait} ms again and again rests every ${rest} ms`, async () => {
+for (const wait of [0.1, 0.7]) {
+  Deno.test(`who waits ${wait} ms again and again rests every 8 ms`, async () => {
     const libcpg = openLibcpg();
     const { eventfd, ppoll, write, read, close } = libcpg.calls;
     const fd = eventfd(0, 0);
@@ -94,7 +94,7 @@ for (const [wait, rest] of [[0.1, 12], [0.3, 2]]) {
     one.free();
     close(fd);
     for (const [i, at] of rests.slice(1).entries()) {
-      assertAlmostEquals(at - rests[i], rest, 3 * wait);
+      assertAlmostEquals(at - rests[i], 8, 3 * wait);
     }
   });
 }

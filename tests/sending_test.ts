@@ -1,0 +1,72 @@
+/** When messages are given to corosync, and how often. */
+import { assert, assertEquals } from "@std/assert";
+import { stub } from "@std/testing/mock";
+import { CsError } from "../ffi.ts";
+import { openLibcpg } from "../libcpg.ts";
+import { joinFresh, messages, text, until } from "./support.ts";
+
+/** Has corosync refuse messages, for as long as `refusing` says so. */
+function refusal() {
+  const { calls } = openLibcpg();
+  const { cpg_mcast_joined } = calls;
+  const state = { refusing: true, attempts: 0 };
+  const stubbed = stub(calls, "cpg_mcast_joined", (...args) => {
+    state.attempts++;
+    return state.refusing
+      ? CsError.CS_ERR_TRY_AGAIN
+      : cpg_mcast_joined(...args);
+  });
+  return Object.assign(state, {
+    [Symbol.dispose]: () => stubbed[Symbol.dispose](),
+  });
+}
+
+/** Everything that waits for nothing but other promises. */
+async function settle(): Promise<void> {
+  for (let i = 0; i < 100; i++) await Promise.resolve();
+}
+
+Deno.test("what corosync refuses is not given to it again before it gets on", async () => {
+  await using group = await joinFresh();
+  await group.send(text("zero")); // has looked whether there is room
+  using corosync = refusal();
+  const sending = group.send(text("one"));
+  await settle();
+  assertEquals(corosync.attempts, 1);
+  const next = group.send(text("two"));
+  await settle();
+  assertEquals(corosync.attempts, 1);
+  // It is after a moment in any case.
+  await until("another attempt", () => corosync.attempts > 1);
+  corosync.refusing = false;
+  await Promise.all([sending, next]);
+  assertEquals(await messages(group, 3), ["zero", "one", "two"].map(text));
+});
+
+Deno.test("trySend always tries", async () => {
+  await using group = await joinFresh();
+  using corosync = refusal();
+  for (let i = 1; i < 5; i++) {
+    assertEquals(group.trySend(text("x")), false);
+    assertEquals(corosync.attempts, i);
+  }
+  corosync.refusing = false;
+  assert(group.trySend(text("x")));
+  assertEquals(await messages(group, 1), [text("x")]);
+});
+
+Deno.test("a send that was refused can be given up", async () => {
+  await using group = await joinFresh();
+  using corosync = refusal();
+  const sending = group.send(text("one"));
+  const controller = new AbortController();
+  const { signal } = controller;
+  const outcome = group.send(text("two"), { signal }).catch(({ name }) => name);
+  await settle();
+  controller.abort();
+  corosync.refusing = false;
+  assertEquals(await outcome, "AbortError");
+  await sending;
+  await group.send(text("three"));
+  assertEquals(await messages(group, 2), [text("one"), text("three")]);
+});
