@@ -1,9 +1,23 @@
 /**
- * The memory in which the recorder writes down events.
+ * The memory in which the recorder writes down events, behind the stack of
+ * `cpg_dispatch`, where large messages stay.
  *
  * @module
  */
 import { addressOf } from "./native/deno.ts";
+
+/**
+ * Bytes of the stack, as the recorder has it: twice what corosync 3.1's
+ * `cpg_dispatch` takes.
+ */
+export const STACK_SIZE = 2 ** 21;
+
+/**
+ * Where events are written from, for an arena that begins at a multiple of 16:
+ * their payloads, 24 bytes on, are then at multiples, from where copying is many
+ * times faster on some processors.
+ */
+export const RECORDS: number = STACK_SIZE + 8;
 
 /** Memory for some events, one behind the other. */
 export interface Arena {
@@ -15,13 +29,6 @@ export interface Arena {
   /** Some bytes of it, for the reader of a group. */
   take(start: number, size: number): Uint8Array<ArrayBuffer>;
 }
-
-/**
- * Where an arena begins, from a multiple of 16 on: its payloads, 24 bytes on,
- * are then at multiples, from where copying is many times faster on some
- * processors.
- */
-const SHIFT = 8;
 
 /** Memory from which readers get copies. */
 export class OwnArena implements Arena {
@@ -41,10 +48,11 @@ export class OwnArena implements Arena {
     );
   }
 
-  /** Makes an arena of some bytes. */
-  static create(size: number): OwnArena {
+  /** Makes an arena with room for events of some bytes. */
+  static create(room: number): OwnArena {
+    const size = RECORDS + room;
     const memory = new Uint8Array(size + 16);
-    const shift = (SHIFT + 16 - Number(addressOf(memory) % 16n)) % 16;
+    const shift = 16 - Number(addressOf(memory) % 16n);
     return new OwnArena(memory.subarray(shift, shift + size));
   }
 
@@ -73,24 +81,25 @@ export class LendingArena implements Arena {
   bytes!: Uint8Array<ArrayBuffer>;
   words!: Uint32Array<ArrayBuffer>;
   readonly #memory: PagedMemory;
-  readonly #size: number;
 
-  private constructor(memory: PagedMemory, size: number) {
+  private constructor(memory: PagedMemory) {
     this.#memory = memory;
-    this.#size = size;
     this.renew();
     this.address = addressOf(this.bytes);
   }
 
-  /** Makes an arena of some bytes; nothing where there is no such memory. */
-  static create(size: number): LendingArena | undefined {
-    const pages = Math.ceil((SHIFT + size) / 65_536);
+  /**
+   * Makes an arena with room for events of some bytes; nothing where there is
+   * no such memory.
+   */
+  static create(room: number): LendingArena | undefined {
+    const pages = Math.ceil((RECORDS + room) / 65_536);
     const { WebAssembly } = globalThis as unknown as {
       WebAssembly: { Memory: PagedMemoryConstructor };
     };
     try {
       const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-      return new LendingArena(memory, size);
+      return new LendingArena(memory);
     } catch {
       return undefined;
     }
@@ -100,11 +109,11 @@ export class LendingArena implements Arena {
   renew(): void {
     this.#memory.grow(0);
     const { buffer } = this.#memory;
-    this.bytes = new Uint8Array(buffer, SHIFT, this.#size);
-    this.words = new Uint32Array(buffer, SHIFT, this.#size >> 2);
+    this.bytes = new Uint8Array(buffer);
+    this.words = new Uint32Array(buffer);
   }
 
   take(start: number, size: number): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(this.bytes.buffer, SHIFT + start, size);
+    return new Uint8Array(this.bytes.buffer, start, size);
   }
 }

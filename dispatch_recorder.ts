@@ -9,7 +9,13 @@
  *
  * @module
  */
-import { type Arena, LendingArena, OwnArena } from "./arena.ts";
+import {
+  type Arena,
+  LendingArena,
+  OwnArena,
+  RECORDS,
+  STACK_SIZE,
+} from "./arena.ts";
 import type { Callbacks } from "./connection.ts";
 import type { Dispatcher, Take } from "./dispatch.ts";
 import {
@@ -31,7 +37,7 @@ const MOST_BYTES = 2 ** 18;
 const MOST_EVENTS = 128;
 
 /** Room for all but the last of them, and for the largest in one piece. */
-const ARENA = MOST_BYTES + 2 ** 20 + 64;
+const ROOM = MOST_BYTES + 2 ** 20 + 64;
 
 /** Bytes of an event before its payload. */
 const HEADER = 24;
@@ -41,6 +47,7 @@ const ALIGNMENT = 16;
 
 const KIND_MESSAGE = 1;
 const KIND_MEMBERSHIP = 2;
+const KIND_MESSAGE_ON_STACK = 4;
 
 const PAGE = 4096n;
 const PROT_READ = 1;
@@ -61,6 +68,7 @@ const State = {
   MOST: 7,
   ROOM: 8,
   RESULT: 9,
+  STACK: 10,
 };
 
 /** The recorder of this thread: one serves all groups, one dispatch at a time. */
@@ -68,7 +76,7 @@ class Recorder {
   readonly callbacks: Callbacks;
   readonly #libcpg: Libcpg;
   /** The state block, which the machine code reads and writes. */
-  readonly #state = new BigUint64Array(10);
+  readonly #state = new BigUint64Array(11);
   /** The same by halves, whose reading and writing makes no objects. */
   readonly #halves = new Uint32Array(this.#state.buffer);
   readonly #address = addressOf(new Uint8Array(this.#state.buffer));
@@ -122,8 +130,9 @@ class Recorder {
   run(handle: bigint, arena: Arena, room: number, take: Take): number {
     const halves = this.#halves;
     halves.fill(0, 2 * State.NEXT);
-    this.#state[State.NEXT] = arena.address;
-    halves[2 * State.LEFT] = arena.bytes.length;
+    this.#state[State.NEXT] = arena.address + BigInt(RECORDS);
+    this.#state[State.STACK] = arena.address + BigInt(STACK_SIZE);
+    halves[2 * State.LEFT] = arena.bytes.length - RECORDS;
     halves[2 * State.MOST] = MOST_EVENTS;
     halves[2 * State.ROOM] = Math.min(room, MOST_BYTES);
     // It calls its last argument, once, with its first two. A call through a
@@ -134,10 +143,10 @@ class Recorder {
     const count = halves[2 * State.EVENTS] - (hasBlock ? 1 : 0);
     const block = hasBlock ? this.#state[State.BLOCK] : 0n;
     try {
-      let at = 0;
+      let at = RECORDS;
       for (let i = 0; i < count; i++) {
         const size = payloadSize(arena.words, at / 4);
-        take(this.#read(arena, at, size));
+        take(this.#read(arena, at));
         at += (HEADER + size + ALIGNMENT - 1) & -ALIGNMENT;
       }
       if (hasBlock) take(this.#readBlock(block));
@@ -153,23 +162,27 @@ class Recorder {
     const words = new Uint32Array(viewOf(address, HEADER));
     const size = payloadSize(words, 0);
     const bytes = new Uint8Array(viewOf(address, HEADER + size));
-    return this.#read(new OwnArena(bytes), 0, size);
+    return this.#read(new OwnArena(bytes), 0);
   }
 
-  /** Reads the event of which so many bytes are payload. */
-  #read(arena: Arena, at: number, size: number): GroupEvent {
+  #read(arena: Arena, at: number): GroupEvent {
     const header = at / 4;
     const [words, start] = [arena.words, at + HEADER];
-    if (words[header] === KIND_MESSAGE) {
+    const kind = words[header];
+    if (kind === KIND_MESSAGE || kind === KIND_MESSAGE_ON_STACK) {
+      const onStack = kind === KIND_MESSAGE_ON_STACK;
       return {
         type: "message",
-        data: arena.take(start, size),
+        data: arena.take(
+          onStack ? Number(longAt(words, header + 6) - arena.address) : start,
+          lengthAt(words, header),
+        ),
         sender: this.#member(words[header + 1], words[header + 2]),
       };
     }
     const { buffer, byteOffset } = arena.bytes;
     const view = new DataView(buffer, byteOffset + start);
-    if (words[header] === KIND_MEMBERSHIP) {
+    if (kind === KIND_MEMBERSHIP) {
       const [members, left, joined] = words.subarray(header + 1);
       const list = (first: number, count: number) =>
         readCpgAddresses(view, first * SIZEOF_CPG_ADDRESS, count);
@@ -180,10 +193,9 @@ class Recorder {
         left: toChanges(list(members, left)),
       };
     }
-    const seq = BigInt(words[header + 5]) << 32n | BigInt(words[header + 4]);
     return {
       type: "ring",
-      ringId: { nodeId: words[header + 1], seq },
+      ringId: { nodeId: words[header + 1], seq: longAt(words, header + 4) },
       nodes: Array.from(
         { length: words[header + 2] },
         (_, i) => view.getUint32(4 * i, true),
@@ -208,11 +220,23 @@ class Recorder {
   }
 }
 
+/** The 64-bit word at a place. */
+function longAt(words: Uint32Array, at: number): bigint {
+  return BigInt(words[at + 1]) << 32n | BigInt(words[at]);
+}
+
+/** The length of the message whose header is there. */
+function lengthAt(words: Uint32Array, header: number): number {
+  return words[header + 4] + words[header + 5] * 2 ** 32;
+}
+
 /** How long the payload is of the event whose header is there. */
 function payloadSize(words: Uint32Array, header: number): number {
   switch (words[header]) {
     case KIND_MESSAGE:
-      return words[header + 4] + words[header + 5] * 2 ** 32;
+      return lengthAt(words, header);
+    case KIND_MESSAGE_ON_STACK:
+      return 8;
     case KIND_MEMBERSHIP:
       return SIZEOF_CPG_ADDRESS *
         (words[header + 1] + words[header + 2] + words[header + 3]);
@@ -242,7 +266,7 @@ export class RecordingDispatcher implements Dispatcher {
     this.#recorder = recorder;
     this.#arena = arena;
     this.callbacks = recorder.callbacks;
-    this.#lending = lend ? LendingArena.create(ARENA) : undefined;
+    this.#lending = lend ? LendingArena.create(ROOM) : undefined;
   }
 
   /** A dispatcher, where machine code can be had. */
@@ -251,7 +275,7 @@ export class RecordingDispatcher implements Dispatcher {
     if (!shared) {
       const recorder = Recorder.create(libcpg);
       if (!recorder) return undefined;
-      const arena = OwnArena.create(ARENA);
+      const arena = OwnArena.create(ROOM);
       opened.set(libcpg, shared = { recorder, arena });
     }
     return new RecordingDispatcher(shared, lend);

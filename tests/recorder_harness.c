@@ -7,8 +7,9 @@
  * Each event is recorded into an arena that just holds it, into one that is a
  * byte short, with malloc refusing, and over a block not yet read. What is
  * read and written ends at pages that cannot be touched, so that a single byte
- * too many is a crash. Then it is seen when drain stops. Prints the number of
- * events checked; exits with 1 and a line on stderr at the first that is wrong.
+ * too many is a crash. Then it is seen which messages stay on the stack, and
+ * when drain stops. Prints the number of events checked; exits with 1 and a line
+ * on stderr at the first that is wrong.
  */
 #define _GNU_SOURCE
 #include <stdint.h>
@@ -22,12 +23,15 @@
 #define LARGEST (3 * 1024 * 1024 + 5)
 #define MEMBERS 128
 #define WEIGHT 64
+#define LARGE 16384
+#define STACK_SIZE (2 * 1024 * 1024)
+#define SIGNALS 32768
 #define ALIGNED(size) (((size) + 15) / 16 * 16)
 
 static struct {
 	uint64_t malloc, dispatch, next, left, block, failed, events, most;
 	int64_t room;
-	uint64_t result;
+	uint64_t result, stack;
 } state;
 
 struct piece {
@@ -200,7 +204,7 @@ static struct fenced fence(size_t size)
 	return (struct fenced){at + page, at + page + size};
 }
 
-static struct fenced source, destination;
+static struct fenced source, destination, stack;
 static uint64_t asked;
 static int refuse, misaligned;
 
@@ -229,14 +233,20 @@ static void call_and_compare_registers(const struct event *event,
 		fail(event, how, "a call with the stack misaligned");
 }
 
+/* How many more events are wanted, unless a test says otherwise. */
+enum { MOST = 9 };
+
 static void compare_record(const struct event *event, const char *how,
 	size_t total)
 {
 	const char *at = destination.end - total;
 
-	int64_t length = event->head[0] == 1 ? (int64_t)event->last : 0;
+	int stays = event->head[0] == 4;
+	int64_t length = event->head[0] == 1 || stays ? (int64_t)event->last : 0;
 	if (state.events != 1 || state.room != -WEIGHT - length)
 		fail(event, how, "wrongly counted");
+	if (state.most != (stays ? 0 : MOST))
+		fail(event, how, "more are wanted, or none");
 	if (state.failed != 0)
 		fail(event, how, "failed is set");
 	if (memcmp(at, event->head, 16) != 0 ||
@@ -258,6 +268,7 @@ static void reset(char *arena, size_t left)
 	state.next = (uintptr_t)arena;
 	state.left = left;
 	state.block = state.failed = state.events = 0;
+	state.most = MOST;
 	state.room = 0;
 }
 
@@ -335,6 +346,19 @@ static void check_message(const void *function, const char *bytes,
 	check(&event);
 }
 
+/* A message that stays where it is, and is written down as its address. */
+static void check_message_that_stays(const void *function, const char *bytes,
+	size_t length)
+{
+	struct event event = {
+		"message that stays", function,
+		{1, 2, sloppy(0xfedcba98), sloppy(0x87654321),
+		 (uintptr_t)bytes, length},
+		{4, 0xfedcba98, 0x87654321, 0}, length, {{&bytes, sizeof(bytes)}},
+	};
+	check(&event);
+}
+
 /* A length of more than 32 bits, for which there is never memory. */
 static void check_absurd_message(const void *function)
 {
@@ -392,7 +416,7 @@ static void check_ring(const void *function, uint32_t nodes)
 /* What stands behind spoiling_dispatch: messages, and then another result. */
 static struct {
 	const void *deliver;
-	int messages, silent, result, calls, wrong;
+	int messages, silent, stays, result, calls, wrong;
 } daemon_side;
 
 /* Lengths of these messages, of their records, and what they count for. */
@@ -401,17 +425,20 @@ enum { LENGTH = 100, RECORD = PAYLOAD + LENGTH, COUNT = WEIGHT + LENGTH };
 static const uint64_t handle = 0x1234567890abcdef;
 
 /* Called by spoiling_dispatch with the stack pointer at its entry. */
-__attribute__((used)) int dispatch(uint64_t of, uint32_t flags, uintptr_t stack)
+__attribute__((used)) int dispatch(uint64_t of, uint32_t flags, uintptr_t at)
 {
 	typedef void deliver(uint64_t handle, const void *group, uint32_t node,
 		uint32_t pid, const void *message, size_t length);
 
-	misaligned |= stack % 16 != STACK_AT_ENTRY;
+	misaligned |= at % 16 != STACK_AT_ENTRY;
 	daemon_side.calls++;
 	daemon_side.wrong |= of != handle || flags != 4;
+	daemon_side.wrong |= at != (uintptr_t)stack.end - STACK_AT_ENTRY;
 	if (daemon_side.messages == 0) return daemon_side.result;
 	daemon_side.messages--;
-	if (!daemon_side.silent)
+	if (daemon_side.stays)
+		((deliver *)daemon_side.deliver)(of, NULL, 1, 2, stack.start, LARGE);
+	else if (!daemon_side.silent)
 		((deliver *)daemon_side.deliver)(of, NULL, 1, 2, source.start, LENGTH);
 	return 1;
 }
@@ -420,23 +447,24 @@ static void check_drains(const void *deliver, const void *drain)
 {
 	static const struct {
 		const char *how;
-		int messages, silent, result, refuse;
+		int messages, silent, stays, result, refuse;
 		uint64_t most;
 		int64_t room;
 		size_t left;
 		int calls;
 		uint64_t events, failed;
 	} cases[] = {
-		{"all there are", 5, 0, 6, 0, 9, 9999, 9999, 6, 5, 0},
-		{"as many as wanted", 5, 0, 6, 0, 3, 9999, 9999, 3, 3, 0},
-		{"until there is no room", 5, 0, 6, 0, 9, 2 * COUNT, 9999, 2, 2, 0},
-		{"the one beyond", 5, 0, 6, 0, 9, 2 * COUNT + 1, 9999, 3, 3, 0},
-		{"until one needs a block", 5, 0, 6, 0, 9, 9999,
+		{"all there are", 5, 0, 0, 6, 0, 9, 9999, 9999, 6, 5, 0},
+		{"as many as wanted", 5, 0, 0, 6, 0, 3, 9999, 9999, 3, 3, 0},
+		{"until there is no room", 5, 0, 0, 6, 0, 9, 2 * COUNT, 9999, 2, 2, 0},
+		{"the one beyond", 5, 0, 0, 6, 0, 9, 2 * COUNT + 1, 9999, 3, 3, 0},
+		{"until one needs a block", 5, 0, 0, 6, 0, 9, 9999,
 		 2 * ALIGNED(RECORD) + RECORD - 1, 3, 3, 0},
-		{"until one gets no block", 5, 0, 6, 1, 9, 9999,
+		{"until one gets no block", 5, 0, 0, 6, 1, 9, 9999,
 		 2 * ALIGNED(RECORD) + RECORD - 1, 3, 2, RECORD},
-		{"nothing, though all is well", 5, 1, 6, 0, 9, 9999, 9999, 1, 0, 0},
-		{"of a dead daemon", 0, 0, 2, 0, 9, 9999, 9999, 1, 0, 0},
+		{"nothing, though all is well", 5, 1, 0, 6, 0, 9, 9999, 9999, 1, 0, 0},
+		{"one that stays", 5, 0, 1, 6, 0, 9, 99999, 9999, 1, 1, 0},
+		{"of a dead daemon", 0, 0, 0, 2, 0, 9, 9999, 9999, 1, 0, 0},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -452,12 +480,13 @@ static void check_drains(const void *deliver, const void *drain)
 		daemon_side.deliver = deliver;
 		daemon_side.messages = cases[i].messages;
 		daemon_side.silent = cases[i].silent;
+		daemon_side.stays = cases[i].stays;
 		daemon_side.result = cases[i].result;
 		daemon_side.calls = daemon_side.wrong = 0;
 		call_and_compare_registers(&event, how);
 		refuse = 0;
 		if (daemon_side.wrong)
-			fail(&event, how, "cpg_dispatch called with other arguments");
+			fail(&event, how, "cpg_dispatch called in another way");
 		if (daemon_side.calls != cases[i].calls ||
 		    state.events != cases[i].events)
 			fail(&event, how, "too few events, or too many");
@@ -466,6 +495,8 @@ static void check_drains(const void *deliver, const void *drain)
 		int last = cases[i].calls > cases[i].messages ? cases[i].result : 1;
 		if (state.result != (uint64_t)last)
 			fail(&event, how, "another result");
+		if (cases[i].stays)
+			continue;
 		const char *at = destination.start;
 		for (uint64_t j = 0; j < state.events - (state.block != 0); j++) {
 			if (memcmp(at + PAYLOAD, source.start, LENGTH) != 0)
@@ -521,6 +552,8 @@ int main(int argc, char **argv)
 
 	source = fence(LARGEST);
 	destination = fence(LARGEST + PAYLOAD);
+	stack = fence(STACK_SIZE);
+	state.stack = (uintptr_t)stack.end;
 	state.malloc = (uintptr_t)spoiling_malloc;
 	state.dispatch = (uintptr_t)spoiling_dispatch;
 	uint32_t noise = 1;
@@ -535,6 +568,15 @@ int main(int argc, char **argv)
 		check_message(deliver, source.end - large[i], large[i]);
 		check_message(deliver, source.start, large[i]);
 	}
+	const char *top = stack.end - SIGNALS;
+	check_message_that_stays(deliver, stack.start, LARGE);
+	check_message_that_stays(deliver, stack.start, STACK_SIZE - SIGNALS);
+	check_message_that_stays(deliver, top - LARGE, LARGE);
+	check_message(deliver, stack.start, LARGE - 1);
+	check_message(deliver, stack.start, STACK_SIZE - SIGNALS + 1);
+	check_message(deliver, top - LARGE + 1, LARGE);
+	check_message(deliver, stack.end - LARGE, LARGE);
+	events += 7;
 	check_absurd_message(deliver);
 	for (int i = 0; i < 5 * 5 * 5; i++, events++)
 		check_membership(code + offsets[2], counts[i % 5],

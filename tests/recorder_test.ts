@@ -55,7 +55,7 @@ interface Written {
 class Recorder {
   readonly #size = 4_096n;
   readonly #page: Deno.PointerObject;
-  readonly #state = new BigUint64Array(10);
+  readonly #state = new BigUint64Array(11);
   // The bytes behind the capacity are there to be seen untouched.
   readonly #arena = new Uint8Array(capacity + 64).fill(0xa5);
   readonly deliver: Deno.UnsafeFnPointer<typeof signatures.deliver>;

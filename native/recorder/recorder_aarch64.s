@@ -23,15 +23,26 @@
         .equ ROOM, 64           // how much more, in bytes of messages and WEIGHT
                                 // an event; not above 0 when that is reached
         .equ RESULT, 72         // what the last cpg_dispatch returned
+        .equ STACK, 80          // where the stack of cpg_dispatch begins, its
+                                // highest address, a multiple of 16
 // Event record, at multiples of 16 bytes from the first:
         .equ KIND, 0            // u32  1 message  2 membership     3 ring
+                                //      4 message that stays where it is
         .equ A, 4               // u32  node id    members          node id
         .equ B, 8               // u32  process id members who left nodes
         .equ C, 12              // u32  0          those who joined 0
         .equ D, 16              // u64  length     0                sequence
-        .equ PAYLOAD, 24        // the bytes; 12 bytes a member, in the order
-                                // members, left, joined; 4 bytes a node
+        .equ PAYLOAD, 24        // the bytes, or their address; 12 bytes a
+                                // member, in the order members, left, joined;
+                                // 4 bytes a node
         .equ WEIGHT, 64
+
+// libcpg has a message on its stack. A large one stays there, to be read when
+// drain has returned, which it does at once: nothing else uses that stack. But
+// where it begins, a signal may write while cpg_dispatch returns.
+        .equ LARGE, 16384       // bytes of a large message
+        .equ STACK_SIZE, 2097152
+        .equ SIGNALS, 32768     // bytes left to signals
 
         .equ ONE_NONBLOCKING, 4 // cs_dispatch_flags_t
         .equ CS_OK, 1
@@ -44,21 +55,44 @@ deliver:
         bti     c
         stp     x29, x30, [sp, -16]!
         mov     x29, sp
-        add     x0, x5, PAYLOAD
+        cmp     x5, LARGE
+        b.lo    1f
+        ldr     x9, state
+        ldr     x9, [x9, STACK]
+        sub     x9, x9, SIGNALS
+        sub     x9, x9, x4              // so much of the stack from there on
+        cmp     x9, STACK_SIZE
+        b.hi    1f
+        cmp     x9, x5
+        b.hs    2f
+1:      add     x0, x5, PAYLOAD
         bl      reserve
-        cbz     x0, 1f
+        cbz     x0, 3f
         mov     w9, 1
+        bl      describe
+        add     x10, x0, PAYLOAD
+        mov     x11, x4
+        mov     x12, x5
+        bl      copy
+        b       3f
+2:      mov     x0, PAYLOAD + 8
+        bl      reserve
+        cbz     x0, 3f
+        mov     w9, 4
+        bl      describe
+        str     x4, [x0, PAYLOAD]
+        str     xzr, [x8, MOST]
+3:      ldp     x29, x30, [sp], 16
+        ret
+
+// Writes what the record of a message begins with; w9 is its kind.
+describe:
         stp     w9, w2, [x0, KIND]      // and A
         stp     w3, wzr, [x0, B]        // and C
         str     x5, [x0, D]
         ldr     x9, [x8, ROOM]
         sub     x9, x9, x5
         str     x9, [x8, ROOM]
-        add     x10, x0, PAYLOAD
-        mov     x11, x4
-        mov     x12, x5
-        bl      copy
-1:      ldp     x29, x30, [sp], 16
         ret
 
 // void confchg(handle x0, group x1, members x2, size_t count x3,
@@ -114,7 +148,8 @@ totem_confchg:
         ret
 
 // int drain(handle x0, state block x1)
-// Takes events for as long as there are some and more are wanted. Returns 0.
+// Takes events, with cpg_dispatch on its own stack, for as long as there are some
+// and more are wanted. Returns 0.
 drain:
         bti     c
         stp     x29, x30, [sp, -48]!
@@ -123,6 +158,8 @@ drain:
         str     x21, [sp, 32]
         mov     x19, x0
         mov     x20, x1
+        ldr     x9, [x20, STACK]
+        mov     sp, x9
 1:      ldr     x21, [x20, EVENTS]
         mov     x0, x19
         mov     w1, ONE_NONBLOCKING
@@ -144,7 +181,8 @@ drain:
         subs    x9, x9, 1
         str     x9, [x20, MOST]
         b.gt    1b
-2:      mov     w0, 0
+2:      mov     sp, x29
+        mov     w0, 0
         ldr     x21, [sp, 32]
         ldp     x19, x20, [sp, 16]
         ldp     x29, x30, [sp], 48

@@ -23,15 +23,26 @@
         .equ ROOM, 64           # how much more, in bytes of messages and WEIGHT
                                 # an event; not above 0 when that is reached
         .equ RESULT, 72         # what the last cpg_dispatch returned
+        .equ STACK, 80          # where the stack of cpg_dispatch begins, its
+                                # highest address, a multiple of 16
 # Event record, at multiples of 16 bytes from the first:
         .equ KIND, 0            # u32  1 message  2 membership     3 ring
+                                #      4 message that stays where it is
         .equ A, 4               # u32  node id    members          node id
         .equ B, 8               # u32  process id members who left nodes
         .equ C, 12              # u32  0          those who joined 0
         .equ D, 16              # u64  length     0                sequence
-        .equ PAYLOAD, 24        # the bytes; 12 bytes a member, in the order
-                                # members, left, joined; 4 bytes a node
+        .equ PAYLOAD, 24        # the bytes, or their address; 12 bytes a
+                                # member, in the order members, left, joined;
+                                # 4 bytes a node
         .equ WEIGHT, 64
+
+# libcpg has a message on its stack. A large one stays there, to be read when
+# drain has returned, which it does at once: nothing else uses that stack. But
+# where it begins, a signal may write while cpg_dispatch returns.
+        .equ LARGE, 16384       # bytes of a large message
+        .equ STACK_SIZE, 2097152
+        .equ SIGNALS, 32768     # bytes left to signals
 
         .equ ONE_NONBLOCKING, 4 # cs_dispatch_flags_t
         .equ CS_OK, 1
@@ -43,21 +54,41 @@
 #              void *message r8, size_t length r9)
 deliver:
         endbr64
-        lea     rax, [r9 + PAYLOAD]
+        cmp     r9, LARGE
+        jb      1f
+        mov     rax, [rip + state]
+        mov     rax, [rax + STACK]
+        sub     rax, SIGNALS
+        sub     rax, r8                 # so much of the stack from there on
+        cmp     rax, STACK_SIZE
+        ja      1f
+        cmp     rax, r9
+        jae     2f
+1:      lea     rax, [r9 + PAYLOAD]
         call    reserve
         test    rax, rax
-        jz      1f
+        jz      3f
         mov     dword ptr [rax + KIND], 1
+        call    describe
+        lea     rdi, [rax + PAYLOAD]
+        mov     rsi, r8
+        mov     rcx, r9
+        call    copy
+        ret
+2:      mov     eax, PAYLOAD + 8
+        call    reserve
+        test    rax, rax
+        jz      3f
+        mov     dword ptr [rax + KIND], 4
+        mov     [rax + PAYLOAD], r8
+        mov     qword ptr [r11 + MOST], 0
+describe:                               # what a message's record begins with
         mov     [rax + A], edx
         mov     [rax + B], ecx
         mov     dword ptr [rax + C], 0
         mov     [rax + D], r9
         sub     [r11 + ROOM], r9
-        lea     rdi, [rax + PAYLOAD]
-        mov     rsi, r8
-        mov     rcx, r9
-        call    copy
-1:      ret
+3:      ret
 
 # void confchg(handle rdi, group rsi, members rdx, size_t count rcx,
 #              left r8, size_t count r9, joined [rsp+8], size_t count [rsp+16])
@@ -108,14 +139,18 @@ totem_confchg:
 1:      ret
 
 # int drain(handle rdi, state block rsi)
-# Takes events for as long as there are some and more are wanted. Returns 0.
+# Takes events, with cpg_dispatch on its own stack, for as long as there are some
+# and more are wanted. Returns 0.
 drain:
         endbr64
-        push    rbx                     # three words keep the stack aligned
-        push    r12                     # to 16 bytes at the calls
+        push    rbp
+        push    rbx
+        push    r12
         push    r13
+        mov     rbp, rsp
         mov     rbx, rdi
         mov     r12, rsi
+        mov     rsp, [r12 + STACK]
 1:      mov     r13, [r12 + EVENTS]
         mov     rdi, rbx
         mov     esi, ONE_NONBLOCKING
@@ -132,10 +167,12 @@ drain:
         jle     2f
         dec     qword ptr [r12 + MOST]
         jg      1b
-2:      xor     eax, eax
+2:      mov     rsp, rbp
+        xor     eax, eax
         pop     r13
         pop     r12
         pop     rbx
+        pop     rbp
         ret
 
 # Finds room for a record of rax bytes, and counts it. Returns its address in
