@@ -27,8 +27,8 @@ export interface Request {
   /** The C function. */
   readonly call: string;
   /**
-   * Whether the call never waits for the daemon. Once corosync has refused
-   * such a request, all wait until it has got on: it would refuse them, too.
+   * Whether the call never waits for the daemon. Once corosync has refused a
+   * request, such ones wait until it has got on: it would refuse them, too.
    */
   readonly immediate?: boolean;
   /** Makes the call and gives its result code; may use the memory meanwhile. */
@@ -171,8 +171,6 @@ export class Connection {
   /** Makes a request, again and again while corosync says to try again. */
   async call(request: Request, signal?: AbortSignal): Promise<void> {
     for (let wait = 1;;) {
-      this.ending.check();
-      signal?.throwIfAborted();
       if (!(request.immediate && this.#refused)) {
         const result = await this.exclusive(async () => {
           this.ending.check();
@@ -249,9 +247,9 @@ export class Connection {
 
   /** Whether corosync took the request; false if it says to try again. */
   #taken({ doing, call }: Request, result: number): boolean {
-    if (result === CsError.CS_OK) return true;
     this.#refused = result === CsError.CS_ERR_TRY_AGAIN;
     if (this.#refused) return false;
+    if (result === CsError.CS_OK) return true;
     throw new CpgError(doing, call, result);
   }
 
@@ -262,10 +260,7 @@ export class Connection {
 
   /** Whether a send may go in this turn of the event loop, and does not spin. */
   maySend(): boolean {
-    if (this.#sendsLeft === 0 && this.#looksLeft > 0) {
-      this.#looksLeft--;
-      this.#lookForRoom();
-    }
+    if (this.#sendsLeft === 0 && this.#looksLeft > 0) this.#lookForRoom();
     return this.#sendsLeft > 0;
   }
 
@@ -282,8 +277,9 @@ export class Connection {
   /** Looks at the socket, and lets so many send if there is room. */
   #lookForRoom(): number {
     const revents = this.#look();
-    if (revents & POLLOUT) this.#sendsLeft = SENDS_PER_LOOK;
-    else this.#looksLeft = 0;
+    const room = (revents & POLLOUT) !== 0;
+    this.#looksLeft = room ? this.#looksLeft - 1 : 0;
+    if (room) this.#sendsLeft = SENDS_PER_LOOK;
     return revents;
   }
 
@@ -309,8 +305,8 @@ export class Connection {
     const poller = Poller.of(this.libcpg);
     for (let turns = 0; turns < TURNS; turns++) {
       await poller.turn();
-      this.#looksLeft = LOOKS_PER_TURN;
       this.ending.check();
+      this.#looksLeft = LOOKS_PER_TURN;
       if (this.#writable()) return;
     }
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -36,7 +36,10 @@ const MOST_BYTES = 2 ** 18;
 /** The most events that are taken at a time. */
 const MOST_EVENTS = 128;
 
-/** Room for all but the last of them, and for the largest in one piece. */
+/**
+ * Room for all but the last of them, and for the largest in one piece. What is
+ * written down of one that stays on the stack never needs a block.
+ */
 const ROOM = MOST_BYTES + 2 ** 20 + 64;
 
 /** Bytes of an event before its payload. */

@@ -139,8 +139,8 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
     this.#checkOpen();
     const session = this.#sessions.current;
     if (
-      !session?.outbox.isClear || options.signal ||
-      data instanceof ZeroCopyBuffer
+      options.signal || data instanceof ZeroCopyBuffer ||
+      !session?.outbox.isClear()
     ) return false;
     const send = multicast.message(session.connection, this.#doing, data);
     return session.outbox.trySend(send);

@@ -49,8 +49,8 @@ export class Outbox {
     }
   }
 
-  /** Whether what is sent now may go at once. */
-  get isClear(): boolean {
+  /** Whether what is sent now may go at once; may look at the socket. */
+  isClear(): boolean {
     return this.#pending.length === 0 && !this.#connection.refused &&
       this.#connection.maySend();
   }
@@ -90,6 +90,7 @@ export class Outbox {
     signal?.throwIfAborted();
     if (send.immediate && !this.#connection.refused) {
       if (!this.#connection.maySend()) await this.#connection.untilWritable();
+      this.#connection.ending.check();
       pending.given = true;
       if (this.#connection.try(send)) return;
       pending.given = false;

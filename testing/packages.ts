@@ -124,13 +124,15 @@ async function libraryFolders(root: string): Promise<string[]> {
 
 /** The copy below `root`, if it is whole and of this system. */
 async function copyIn(root: string): Promise<Corosync | undefined> {
+  const [daemon, cpgtool, cmapctl] = await Promise.all(
+    PROGRAMS.map((name) => firstFile([`${root}/usr/sbin`], name)),
+  );
+  if (!daemon || !cpgtool || !cmapctl) return undefined;
+  // Not before: another process may put the copy there meanwhile, all at once.
   const folders = await libraryFolders(root);
-  const [daemon, cpgtool, cmapctl, library] = await Promise.all([
-    ...PROGRAMS.map((name) => firstFile([`${root}/usr/sbin`], name)),
-    // An installed library may be one that apt has no package of any more.
-    firstFile(folders, LIBRARY).then((found) => found ?? installedLibrary()),
-  ]);
-  if (!daemon || !cpgtool || !cmapctl || !library) return undefined;
+  // An installed library may be one that apt has no package of any more.
+  const library = await firstFile(folders, LIBRARY) ?? await installedLibrary();
+  if (!library) return undefined;
 
   const inherited = process.env.LD_LIBRARY_PATH;
   const env = {

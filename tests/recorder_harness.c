@@ -552,7 +552,9 @@ int main(int argc, char **argv)
 
 	source = fence(LARGEST);
 	destination = fence(LARGEST + PAYLOAD);
-	stack = fence(STACK_SIZE);
+	/* With memory below it, where other messages may be. */
+	stack = fence(STACK_SIZE + LARGE);
+	stack.start = stack.end - STACK_SIZE;
 	state.stack = (uintptr_t)stack.end;
 	state.malloc = (uintptr_t)spoiling_malloc;
 	state.dispatch = (uintptr_t)spoiling_dispatch;
@@ -572,11 +574,12 @@ int main(int argc, char **argv)
 	check_message_that_stays(deliver, stack.start, LARGE);
 	check_message_that_stays(deliver, stack.start, STACK_SIZE - SIGNALS);
 	check_message_that_stays(deliver, top - LARGE, LARGE);
+	check_message(deliver, stack.start - 1, LARGE);
 	check_message(deliver, stack.start, LARGE - 1);
 	check_message(deliver, stack.start, STACK_SIZE - SIGNALS + 1);
 	check_message(deliver, top - LARGE + 1, LARGE);
 	check_message(deliver, stack.end - LARGE, LARGE);
-	events += 7;
+	events += 8;
 	check_absurd_message(deliver);
 	for (int i = 0; i < 5 * 5 * 5; i++, events++)
 		check_membership(code + offsets[2], counts[i % 5],

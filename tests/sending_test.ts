@@ -58,15 +58,26 @@ Deno.test("trySend always tries", async () => {
 Deno.test("a send that was refused can be given up", async () => {
   await using group = await joinFresh();
   using corosync = refusal();
-  const sending = group.send(text("one"));
   const controller = new AbortController();
   const { signal } = controller;
-  const outcome = group.send(text("two"), { signal }).catch(({ name }) => name);
-  await settle();
+  const outcome = group.send(text("one"), { signal }).catch(({ name }) => name);
+  await until("an attempt", () => corosync.attempts > 0);
+  const next = group.send(text("two"));
   controller.abort();
-  corosync.refusing = false;
   assertEquals(await outcome, "AbortError");
-  await sending;
-  await group.send(text("three"));
-  assertEquals(await messages(group, 2), [text("one"), text("three")]);
+  corosync.refusing = false;
+  await next;
+  assertEquals(await messages(group, 1), [text("two")]);
+});
+
+Deno.test("what closing has rejected is not sent", async () => {
+  const group = await joinFresh();
+  using corosync = refusal();
+  corosync.refusing = false;
+  const outcomes = ["one", "two", "three"].map((word) =>
+    group.send(text(word)).catch(({ delivery }) => delivery)
+  );
+  await group.close();
+  assertEquals(await Promise.all(outcomes), ["none", "none", "none"]);
+  assertEquals(corosync.attempts, 0);
 });

@@ -61,7 +61,7 @@ deliver:
         ldr     x9, [x9, STACK]
         sub     x9, x9, SIGNALS
         sub     x9, x9, x4              // so much of the stack from there on
-        cmp     x9, STACK_SIZE
+        cmp     x9, STACK_SIZE - SIGNALS
         b.hi    1f
         cmp     x9, x5
         b.hs    2f

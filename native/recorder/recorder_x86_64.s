@@ -60,7 +60,7 @@ deliver:
         mov     rax, [rax + STACK]
         sub     rax, SIGNALS
         sub     rax, r8                 # so much of the stack from there on
-        cmp     rax, STACK_SIZE
+        cmp     rax, STACK_SIZE - SIGNALS
         ja      1f
         cmp     rax, r9
         jae     2f
