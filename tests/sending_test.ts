@@ -70,14 +70,20 @@ Deno.test("a send that was refused can be given up", async () => {
   assertEquals(await messages(group, 1), [text("two")]);
 });
 
-Deno.test("what closing has rejected is not sent", async () => {
-  const group = await joinFresh();
-  using corosync = refusal();
-  corosync.refusing = false;
-  const outcomes = ["one", "two", "three"].map((word) =>
-    group.send(text(word)).catch(({ delivery }) => delivery)
-  );
-  await group.close();
-  assertEquals(await Promise.all(outcomes), ["none", "none", "none"]);
-  assertEquals(corosync.attempts, 0);
-});
+for (const refused of [false, true]) {
+  const what = refused ? "was refused" : "waits for its turn";
+  Deno.test(`what ${what} as the group is closed is not sent`, async () => {
+    const group = await joinFresh();
+    if (refused) await group.send(text("zero")); // has looked whether there is room
+    using corosync = refusal();
+    corosync.refusing = refused;
+    const outcomes = ["one", "two", "three"].map((word) =>
+      group.send(text(word)).catch(({ delivery }) => delivery)
+    );
+    const before = corosync.attempts;
+    corosync.refusing = false;
+    await group.close();
+    assertEquals(await Promise.all(outcomes), ["none", "none", "none"]);
+    assertEquals(corosync.attempts, before);
+  });
+}
