@@ -76,7 +76,8 @@ export function changeHandles<T>(
   libcpg: Libcpg,
   call: () => Promise<T>,
 ): Promise<T> {
-  const change = (changes.get(libcpg) ?? Promise.resolve()).then(call);
+  const change = (changes.get(libcpg) ?? Promise.resolve())
+    .then(() => Poller.of(libcpg).elsewhere(call));
   changes.set(libcpg, change.catch(() => {}));
   return change;
 }
@@ -237,7 +238,7 @@ export class Connection {
     }
     this.#busy = true;
     try {
-      return await task();
+      return await Poller.of(this.libcpg).elsewhere(task);
     } finally {
       const next = this.#waiting.shift();
       if (next) next();

@@ -19,6 +19,7 @@ import { CsDispatch, CsError } from "./ffi.ts";
 import { type GroupEvent, toChanges, toMembers } from "./events.ts";
 import { viewOf } from "./native/deno.ts";
 import type { Libcpg } from "./libcpg.ts";
+import { Poller } from "./poller.ts";
 import type { NativeCallback } from "./native/port.ts";
 import {
   type CpgAddress,
@@ -59,9 +60,8 @@ export class CallbackDispatcher implements Dispatcher {
     let result: number = CsError.CS_OK;
     for (let count = 0; count < BATCH && room() > 0; count++) {
       this.#event = undefined;
-      result = await this.#libcpg.async.cpg_dispatch(
-        handle,
-        CsDispatch.ONE_NONBLOCKING,
+      result = await Poller.of(this.#libcpg).elsewhere(() =>
+        this.#libcpg.async.cpg_dispatch(handle, CsDispatch.ONE_NONBLOCKING)
       );
       // The callback has set it meanwhile.
       const event = this.#event as GroupEvent | undefined;

@@ -91,6 +91,8 @@ export class Poller {
   #lastWait = Infinity;
   /** Who is waiting for a turn of the event loop. */
   #turns = 0;
+  /** Calls that other threads are making. */
+  #calls = 0;
   /** When the event loop had its last rest. */
   #rested = 0;
   #resting: Promise<void> | undefined;
@@ -136,6 +138,19 @@ export class Poller {
     if (this.#loop) this.#wake();
     else this.#loop = this.#run();
     return { cancel: () => this.#cancel(entry) };
+  }
+
+  /**
+   * Makes a call on another thread. Until it has returned this thread does not
+   * wait itself, for then it would not see that it has.
+   */
+  async elsewhere<T>(call: () => Promise<T>): Promise<T> {
+    this.#calls++;
+    try {
+      return await call();
+    } finally {
+      this.#calls--;
+    }
   }
 
   /** Resolves when the event loop has had a turn. */
@@ -225,10 +240,11 @@ export class Poller {
     const alone = this.#turns === 0;
     const start = performance.now();
     const tired = start - this.#rested > REST_CHANCE;
+    const here = alone && !tired && this.#calls === 0;
     let ready = 0;
     if (!alone || this.#lastWait < SHORT_WAIT) {
       view.setBigUint64(0, 0n, true);
-      view.setBigUint64(8, alone && !tired ? LONGEST_WAIT : 0n, true);
+      view.setBigUint64(8, here ? LONGEST_WAIT : 0n, true);
       ready = calls.ppoll(fds, BigInt(count), address, 0n);
     }
     if (alone && ready === 0) {

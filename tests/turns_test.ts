@@ -50,54 +50,92 @@ Deno.test("who turns without end still leaves sockets their turn", async () => {
   assertLess(turns / 30, echoes);
 });
 
-for (const wait of [0.1, 0.7]) {
-  Deno.test(`who waits ${wait} ms again and again rests every 8 ms`, async () => {
-    const libcpg = openLibcpg();
-    const { eventfd, ppoll, write, read, close } = libcpg.calls;
-    const fd = eventfd(0, 0);
-    const one = new NativeMemory(libcpg, 8);
-    one.view.setBigUint64(0, 1n, true);
-    let time = performance.now();
-    using _clock = stub(performance, "now", () => time);
-    const rests: number[] = [];
-    const poller = Poller.of({
-      ...libcpg,
+/** A poller whose waits take so many milliseconds of a clock of its own. */
+class Waits implements AsyncDisposable {
+  /** When it waited on this thread, and when on another. */
+  readonly here: number[] = [];
+  readonly elsewhere: number[] = [];
+  readonly poller: Poller;
+  readonly #libcpg = openLibcpg();
+  readonly #fd = this.#libcpg.calls.eventfd(0, 0);
+  readonly #one = new NativeMemory(this.#libcpg, 8);
+  readonly #clock: Disposable;
+  #time = performance.now();
+
+  constructor(wait: number) {
+    const { calls, async } = this.#libcpg;
+    this.#one.view.setBigUint64(0, 1n, true);
+    this.#clock = stub(performance, "now", () => this.#time);
+    const pass = (waits: number[]) => {
+      waits.push(this.#time);
+      this.#time += wait;
+      calls.write(this.#fd, this.#one.address, 8n);
+    };
+    this.poller = Poller.of({
+      ...this.#libcpg,
       calls: {
-        ...libcpg.calls,
-        ppoll(fds, count, longest, mask) {
-          if (new BigUint64Array(viewOf(longest, 16))[1] > 0n) {
-            time += wait;
-            write(fd, one.address, 8n);
-          }
-          return ppoll(fds, count, longest, mask);
+        ...calls,
+        ppoll: (fds, count, longest, mask) => {
+          const [, nanoseconds] = new BigUint64Array(viewOf(longest, 16));
+          if (nanoseconds > 0n) pass(this.here);
+          return calls.ppoll(fds, count, longest, mask);
         },
       },
       async: {
-        ...libcpg.async,
-        poll(fds, count, milliseconds) {
-          rests.push(time);
-          time += wait;
-          write(fd, one.address, 8n);
-          return libcpg.async.poll(fds, count, milliseconds);
+        ...async,
+        poll: (fds, count, milliseconds) => {
+          pass(this.elsewhere);
+          return async.poll(fds, count, milliseconds);
         },
       },
     });
-    poller.hold();
-    while (rests.length < 4) {
-      await within(
-        "the descriptor to be readable",
-        new Promise<number>((resolve) => poller.watch(fd, POLLIN, resolve)),
-      );
-      read(fd, one.address, 8n);
-    }
-    await poller.release();
-    one.free();
-    close(fd);
+    this.poller.hold();
+  }
+
+  /** Waits once. */
+  async wait(): Promise<void> {
+    await within(
+      "the descriptor to be readable",
+      new Promise<number>((resolve) =>
+        this.poller.watch(this.#fd, POLLIN, resolve)
+      ),
+    );
+    this.#libcpg.calls.read(this.#fd, this.#one.address, 8n);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.poller.release();
+    this.#clock[Symbol.dispose]();
+    this.#one.free();
+    this.#libcpg.calls.close(this.#fd);
+  }
+}
+
+for (const wait of [0.1, 0.7]) {
+  Deno.test(`who waits ${wait} ms again and again rests every 8 ms`, async () => {
+    await using waits = new Waits(wait);
+    while (waits.elsewhere.length < 4) await waits.wait();
+    const rests = waits.elsewhere;
     for (const [i, at] of rests.slice(1).entries()) {
       assertAlmostEquals(at - rests[i], 8, 3 * wait);
     }
   });
 }
+
+Deno.test("who has another thread make a call does not wait on this one", async () => {
+  await using waits = new Waits(0.1);
+  for (let i = 0; i < 5; i++) await waits.wait();
+  const before = waits.here.length;
+  assert(before > 0);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const call = waits.poller.elsewhere(() => promise);
+  for (let i = 0; i < 5; i++) await waits.wait();
+  assertEquals(waits.here.length, before);
+  resolve();
+  await call;
+  for (let i = 0; i < 5; i++) await waits.wait();
+  assert(waits.here.length > before);
+});
 
 Deno.test("waiting takes one descriptor, however often it begins", async () => {
   const libcpg = openLibcpg();
