@@ -19,8 +19,8 @@ import { CsDispatch, CsError } from "./ffi.ts";
 import { type GroupEvent, toChanges, toMembers } from "./events.ts";
 import { viewOf } from "./native/deno.ts";
 import type { Libcpg } from "./libcpg.ts";
-import { Poller } from "./poller.ts";
 import type { NativeCallback } from "./native/port.ts";
+import { Poller } from "./poller.ts";
 import {
   type CpgAddress,
   readCpgAddresses,

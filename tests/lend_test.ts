@@ -94,6 +94,17 @@ for (const size of [1000, 20_000]) {
 
   Deno.test(`leaving takes no ${size} bytes away that were not read`, async () => {
     const group = await joinFresh({ lend });
+    const count = 500;
+    for (let i = 0; i < count; i++) await group.send(pattern(size, i));
+    await each(group, 1, () => {});
+    await group.leave();
+    await each(group, count - 1, (data, index) => {
+      assertEquals(data, pattern(size, index + 1));
+    });
+  });
+
+  Deno.test(`leaving does not take ${size} bytes from who is at them`, async () => {
+    const group = await joinFresh({ lend });
     const count = 200;
     for (let i = 0; i < count; i++) await group.send(pattern(size, i));
     await each(group, count, async (data, index) => {
