@@ -221,6 +221,29 @@ Deno.test("journals: who has not met cannot disagree", () => {
   assertEquals(compare(early, late).problems, []);
 });
 
+Deno.test("journals: who has left in a ring has not met who joins in it later", () => {
+  const left = parse(
+    "2:20",
+    "c 1:10,2:20 2:20 \ng 1:4 1,2,3\nm 1:10 0 5\ng 1:8 1,2,3\nm 1:10 1 5\nc 1:10  2:20:leave\n",
+  );
+  const late = (rest: string) =>
+    parse("3:30", `c 1:10,3:30 3:30 \ng 1:8 1,2,3\n${rest}`);
+  const newcomer = late("m 1:10 2 5\n");
+  assertEquals(compare(left, newcomer).problems, []);
+  assertEquals(compare(newcomer, left).problems, []);
+  // A message that both saw says that the arrival was withheld from one.
+  const early = late("m 1:10 1 5\n");
+  assertEquals(compare(left, early).problems.length, 1);
+  assertEquals(compare(early, left).problems.length, 1);
+  // So does the next ring, into which both have come.
+  const [on, along] = [left, newcomer].map((journal) => ({
+    ...journal,
+    events: [...journal.events.slice(0, 5), ["g", "1:12", "1,2,3"]],
+  }));
+  assertEquals(compare(on, along).problems.length, 1);
+  assertEquals(compare(along, on).problems.length, 1);
+});
+
 Deno.test("journals: whoever was away may go on with any later number", () => {
   const more = "c 1:10,2:20,3:30 3:30 \nm 3:30 7 50\n";
   const again = `${more}c 1:10,2:20  3:30:leave\n${more.replace("7", "9")}`;

@@ -184,6 +184,25 @@ function isNewcomer(member: string, { entries: [first] }: Segment): boolean {
   return first !== undefined && arrives(member, first);
 }
 
+/**
+ * Whether one of two members has joined in a ring that the other one had left
+ * by then, or left so soon that neither was told of the other.
+ */
+function haveNotMet(
+  [one, other]: readonly [string, string],
+  [mine, theirs]: readonly [Segment, Segment],
+): boolean {
+  if (!isNewcomer(one, mine) && !isNewcomer(other, theirs)) return false;
+  if (arrivalOf(other, mine) >= 0 || arrivalOf(one, theirs) >= 0) return false;
+  if (mine.next && theirs.next) return false;
+  const messages = new Set(messagesIn(mine));
+  return !messagesIn(theirs).some((message) => messages.has(message));
+}
+
+function messagesIn(ring: Segment): string[] {
+  return seen(ring, 0).filter((event) => MESSAGE.test(event));
+}
+
 /** What was seen in a ring from an entry on, as far as it is the same for all. */
 function seen({ entries }: Segment, from: number): string[] {
   return entries.slice(Math.max(from, 0)).map(([kind, ...fields]) =>
@@ -257,10 +276,7 @@ export function compare(one: Journal, other: Journal): Comparison {
     if (!theirs) continue;
     const fromMine = arrivalOf(other.writer, mine);
     const fromTheirs = arrivalOf(one.writer, theirs);
-    if (
-      isNewcomer(one.writer, mine) && isNewcomer(other.writer, theirs) &&
-      fromMine < 0 && fromTheirs < 0
-    ) continue; // They have not met.
+    if (haveNotMet([one.writer, other.writer], [mine, theirs])) continue;
     let a = seen(mine, fromMine);
     let b = seen(theirs, fromTheirs);
     const nodes = [nodeOf(one.writer), nodeOf(other.writer)] as const;
