@@ -36,6 +36,7 @@ export class Receiver {
   readonly #self: Member;
   readonly #broken: (failure: CpgError | number) => void;
   readonly #arrived = Promise.withResolvers<void>();
+  #hasArrived = false;
   readonly #departed = Promise.withResolvers<void>();
   #watch: Watch | undefined;
   /** What `#watch` waits for. */
@@ -140,7 +141,7 @@ export class Receiver {
     }
   }
 
-  readonly #room = () => this.#leaving ? Infinity : this.#inbox.room;
+  readonly #room = () => this.#isAwaited ? Infinity : this.#inbox.room;
 
   readonly #push = (event: GroupEvent) => {
     this.#count++;
@@ -191,8 +192,16 @@ export class Receiver {
     }
   }
 
+  /**
+   * Whether someone waits for an event of this member's own, which the reader,
+   * who may be waiting for the same, must not keep from coming.
+   */
+  get #isAwaited(): boolean {
+    return !this.#hasArrived || this.#leaving;
+  }
+
   get #wanted(): boolean {
-    if (this.#stopped || this.#leaving) return !this.#stopped;
+    if (this.#stopped || this.#isAwaited) return !this.#stopped;
     return this.#inbox.room > 0 && (!this.#lend || this.#inbox.idle);
   }
 
@@ -202,6 +211,7 @@ export class Receiver {
       members.some((member) => member.nodeId === nodeId && member.pid === pid);
     // Above 128 members libcpg writes the one list over the other.
     if (lists(event.members) && !lists(event.left)) {
+      this.#hasArrived = true;
       this.#arrived.resolve();
     } else {
       // It can come before the reply to cpg_leave does.

@@ -89,6 +89,30 @@ Deno.test("what waits for the daemon goes before what is asked for later", async
   await group.leave();
 });
 
+for (
+  const [what, options] of [
+    ["is at a message that it was lent", { lend: true }],
+    ["has more waiting than it may", { highWaterMark: 1 }],
+  ] as const
+) {
+  Deno.test(`a session comes back to a reader that ${what}`, async () => {
+    const group = await joinFresh({ reconnect: true, ...options });
+    await group.send(text("1"));
+    const reading = (async () => {
+      for await (const event of group) {
+        if (event.type !== "message") continue;
+        if (event.data[0] === text("2")[0]) return;
+        await node.kill();
+        await node.start();
+        // This waits for the session, which must not wait for the reader.
+        await within("the send", group.send(text("2")));
+      }
+    })();
+    await within("the second message", reading);
+    await group.leave();
+  });
+}
+
 Deno.test("the send that finds the daemon gone says what became of it", async () => {
   for (const reconnect of [true, false]) {
     const group = await joinFresh({ reconnect });
