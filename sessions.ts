@@ -102,13 +102,11 @@ export class Sessions {
     signal?: AbortSignal,
   ): Promise<void> {
     const owner = this.#owner;
-    let open = false;
     const session = await Session.open(
       this.#options,
       {
-        // Until this member has arrived, there is nothing to hold back.
         get room() {
-          return open ? owner.room : Infinity;
+          return owner.room;
         },
         get idle() {
           return owner.idle;
@@ -118,7 +116,6 @@ export class Sessions {
       (error) => this.#lose(session, error),
       signal,
     );
-    open = true;
     this.#self = session.self;
     this.#receiving = session.receiving;
     this.#current = session;
