@@ -98,7 +98,7 @@ export class Inbox {
       next: () =>
         returned
           ? Promise.resolve({ value: undefined, done: true })
-          : this.#take(),
+          : this.#untilNext(),
       return: () => {
         if (returned) return Promise.resolve({ value: undefined, done: true });
         returned = true;
@@ -114,36 +114,41 @@ export class Inbox {
     return iterator;
   }
 
+  /** The next event, if it is there. */
+  tryRead(): GroupEvent | undefined {
+    if (this.#waiter) throw unanswered();
+    return this.#take();
+  }
+
+  #take(): GroupEvent | undefined {
+    this.#finishCurrent();
+    if (this.#next === this.#events.length && !this.#end) this.#wanting();
+    if (this.#next === this.#events.length) return undefined;
+    const event = this.#current = this.#events[this.#next];
+    if (++this.#next === this.#events.length) {
+      this.#events = [];
+      this.#next = 0;
+    } else if (this.#next === 1024) {
+      // Read events go a thousand at a time: shifting each would be slow.
+      this.#events.splice(0, this.#next);
+      this.#next = 0;
+    }
+    const wasFull = this.room <= 0;
+    this.#size -= eventSize(event);
+    if (wasFull && this.room > 0) this.#drained();
+    return event;
+  }
+
   #finishCurrent(): void {
     const event = this.#current;
     this.#current = undefined;
     if (event) this.#processed(event);
   }
 
-  #take(): Promise<IteratorResult<GroupEvent>> {
-    this.#finishCurrent();
-    if (this.#next === this.#events.length && !this.#end) this.#wanting();
-    if (this.#next < this.#events.length) {
-      const value = this.#events[this.#next];
-      if (++this.#next === this.#events.length) {
-        this.#events = [];
-        this.#next = 0;
-      } else if (this.#next === 1024) {
-        // Read events go a thousand at a time: shifting each would be slow.
-        this.#events.splice(0, this.#next);
-        this.#next = 0;
-      }
-      const wasFull = this.room <= 0;
-      this.#size -= eventSize(value);
-      if (wasFull && this.room > 0) this.#drained();
-      this.#current = value;
-      return Promise.resolve({ value, done: false });
-    }
-    if (this.#waiter) {
-      return Promise.reject(
-        new TypeError("Cannot read the next event before the last has come"),
-      );
-    }
+  #untilNext(): Promise<IteratorResult<GroupEvent>> {
+    if (this.#waiter) return Promise.reject(unanswered());
+    const value = this.#take();
+    if (value) return Promise.resolve({ value, done: false });
     return new Promise((resolve, reject) => {
       if (this.#end) this.#finish({ resolve, reject });
       else this.#waiter = { resolve, reject };
@@ -155,4 +160,8 @@ export class Inbox {
     if (this.#end?.error !== undefined) waiter.reject(this.#end.error);
     else waiter.resolve({ value: undefined, done: true });
   }
+}
+
+function unanswered(): TypeError {
+  return new TypeError("Cannot read the next event before the last has come");
 }

@@ -17,6 +17,9 @@ import { Poller, POLLGONE, POLLIN, type Watch } from "./poller.ts";
  */
 const LONGEST_TURN = 1;
 
+/** Where events come from. */
+export type Source = Pick<Connection, "libcpg" | "fd" | "handle" | "progress">;
+
 /** Where events go. */
 export interface Sink {
   /** How much more it wants for now, in bytes; none is wanted at 0 or less. */
@@ -29,8 +32,8 @@ export interface Sink {
 
 /** Brings what corosync delivers into a group's inbox. */
 export class Receiver {
-  readonly #connection: Connection;
-  readonly #dispatcher: Dispatcher;
+  readonly #connection: Source;
+  readonly #dispatcher: Pick<Dispatcher, "run">;
   readonly #lend: boolean;
   readonly #inbox: Sink;
   readonly #self: Member;
@@ -59,8 +62,8 @@ export class Receiver {
    * be received.
    */
   constructor(
-    connection: Connection,
-    dispatcher: Dispatcher,
+    connection: Source,
+    dispatcher: Pick<Dispatcher, "run">,
     lend: boolean,
     inbox: Sink,
     self: Member,
@@ -183,9 +186,9 @@ export class Receiver {
       await this.#run();
       if (this.#count === 0) break;
       this.#connection.progress();
+      if (this.#isLast) break;
       await poller.turn();
-      // Where they come one by one, the next is not there yet.
-      if (this.#empty && this.#count === 1) break;
+      if (this.#isLast) break; // The reader has asked for more meanwhile.
     }
     if ((revents & POLLGONE) && this.#count === 0) {
       this.#failure ??= CsError.CS_ERR_LIBRARY;
@@ -198,6 +201,11 @@ export class Receiver {
    */
   get #isAwaited(): boolean {
     return !this.#hasArrived || this.#leaving;
+  }
+
+  /** Whether there was but one event: where they come one by one, that is it. */
+  get #isLast(): boolean {
+    return this.#empty && this.#count === 1;
   }
 
   get #wanted(): boolean {

@@ -13,12 +13,15 @@
  * @module
  */
 import process from "node:process";
-import { type Group, join } from "../mod.ts";
+import { type Group, type GroupEvent, join } from "../mod.ts";
 import { TextLineStream } from "./lines.ts";
 import type { Flood, Trips } from "./programs.ts";
 
 /** The interval of the timer whose lateness is measured, in milliseconds. */
 const TICK = 10;
+
+/** Messages sent before the next are waited for. */
+const BURST = 64;
 
 /** What messages consist of; peer.c says why. */
 const CONTENT = 1;
@@ -61,6 +64,18 @@ function measure(): (messages: number) => Flood {
   });
 }
 
+/** Reads messages up to the empty one. */
+async function read(group: Group, each: () => void): Promise<void> {
+  for await (const first of group) {
+    let event: GroupEvent | undefined = first;
+    for (; event; event = group.tryRead()) {
+      if (event.type !== "message") continue;
+      if (event.data.length === 0) return;
+      each();
+    }
+  }
+}
+
 async function flood(
   group: Group,
   size: number,
@@ -79,18 +94,19 @@ async function flood(
     if (buffer) {
       for (; !result && sent < most; sent++) await group.send(buffer);
     } else {
-      for (; !result && sent < most; sent++) await group.send(data);
+      while (!result && sent < most) {
+        await group.send(data);
+        sent++;
+        let burst = BURST;
+        while (--burst > 0 && sent < most && group.trySend(data)) sent++;
+      }
     }
     clearTimeout(timer);
     result ??= stop(received);
     await group.send(new Uint8Array());
     return result;
   })();
-  for await (const event of group) {
-    if (event.type !== "message") continue;
-    if (event.data.length === 0) break;
-    received++;
-  }
+  await read(group, () => received++);
   await sending;
   await buffer?.free();
   return await sending;
@@ -101,14 +117,12 @@ async function receive(group: Group): Promise<Flood> {
   let received = 0;
   let stop = measure();
   console.log("{}"); // The sender may begin.
-  for await (const event of group) {
-    if (event.type !== "message") continue;
-    if (event.data.length === 0) break;
+  await read(group, () => {
     if (received++ === 0) {
       stop(0);
       stop = measure();
     }
-  }
+  });
   return stop(received);
 }
 

@@ -1,5 +1,5 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
-import { CpgError, type Group } from "../mod.ts";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { CpgError, type Group, type GroupEvent } from "../mod.ts";
 import {
   eventWhere,
   joinFresh,
@@ -7,6 +7,7 @@ import {
   pattern,
   script,
   text,
+  until,
   within,
 } from "./support.ts";
 
@@ -88,6 +89,64 @@ Deno.test("after leaving, what came back is still confirmed to its reader", asyn
   await group.leave();
   for await (const _ of group);
   await within("the confirmation", confirmed);
+});
+
+Deno.test("what has come is read without awaiting each, in one order with the rest", async () => {
+  await using group = await joinFresh();
+  const sent = Array.from({ length: 2000 }, (_, i) => pattern(i % 100, i));
+  const sending = Promise.all(sent.map((data) => group.send(data)));
+  const seen: GroupEvent[] = [];
+  for await (const event of group) {
+    seen.push(event);
+    await until("all the rest", () => {
+      let event: GroupEvent | undefined;
+      while ((event = group.tryRead())) seen.push(event);
+      return seen.length === sent.length + 2;
+    });
+    break;
+  }
+  assertEquals(seen.slice(0, 2).map(({ type }) => type), [
+    "membership",
+    "ring",
+  ]);
+  assertEquals(
+    seen.slice(2).map((event) => event.type === "message" && event.data),
+    sent,
+  );
+  await sending;
+});
+
+Deno.test("a message that was read without awaiting is confirmed as the next is asked for", async () => {
+  await using group = await joinFresh();
+  await eventWhere(group, "the ring", (event) => event.type === "ring");
+  let confirmed = false;
+  const confirming = group.sendAndConfirm(text("x")).then(() => {
+    confirmed = true;
+  });
+  await until("the message", () => group.tryRead() !== undefined);
+  await group.members();
+  assert(!confirmed, "confirmed while its reader is at it");
+  assertEquals(group.tryRead(), undefined);
+  await within("the confirmation", confirming);
+});
+
+Deno.test("nobody takes the event that another reader waits for", async () => {
+  await using group = await joinFresh();
+  await eventWhere(group, "the ring", (event) => event.type === "ring");
+  const waiting = messages(group, 1);
+  assertThrows(() => group.tryRead(), TypeError, "before the last has come");
+  await group.send(text("awaited"));
+  assertEquals(await waiting, [text("awaited")]);
+});
+
+Deno.test("reading without awaiting ends after what had come", async () => {
+  const group = await joinFresh();
+  await group.leave();
+  const types = Array.from({ length: 4 }, () => group.tryRead()?.type);
+  assertEquals(types, ["membership", "ring", "membership", undefined]);
+  const closed = await joinFresh();
+  await closed.close();
+  assertEquals(closed.tryRead(), undefined);
 });
 
 Deno.test("the readable stream yields the group's events", async () => {

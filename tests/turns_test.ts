@@ -6,10 +6,12 @@ import {
   assertLess,
 } from "@std/assert";
 import { stub } from "@std/testing/mock";
+import { Inbox } from "../inbox.ts";
 import { openLibcpg } from "../libcpg.ts";
 import { NativeMemory } from "../memory.ts";
-import { viewOf } from "../ffi.ts";
+import { CsError, viewOf } from "../ffi.ts";
 import { Poller, POLLIN } from "../poller.ts";
+import { Receiver } from "../receiver.ts";
 import { joinFresh, within } from "./support.ts";
 
 /** Has a socket send to itself, and says how often that has worked. */
@@ -195,6 +197,47 @@ Deno.test("a turn does not take a thread that there is not", async () => {
   calls.close(fd);
   memory.free();
   one.free();
+});
+
+Deno.test("reading what never ends leaves others their turn", async () => {
+  const libcpg = openLibcpg();
+  const fd = libcpg.calls.eventfd(1, 0);
+  const poller = Poller.of(libcpg);
+  poller.hold();
+  const sender = { nodeId: 1, pid: 1 };
+  const inbox: Inbox = new Inbox(
+    2 ** 20,
+    () => receiver.resume(),
+    () => receiver.pull(),
+    () => {},
+  );
+  // There is always one more.
+  const receiver = new Receiver(
+    { libcpg, fd, handle: 0n, progress: () => false },
+    {
+      run(_handle, _room, _mayLend, take) {
+        take({ type: "message", data: new Uint8Array(), sender });
+        return CsError.CS_OK;
+      },
+    },
+    false,
+    inbox,
+    sender,
+    () => {},
+  );
+  receiver.resume();
+  let turns = 0;
+  const timer = setInterval(() => turns++);
+  for await (const _ of inbox.read()) {
+    let read = 0;
+    while (read < 1_000_000 && inbox.tryRead()) read++;
+    assertLess(read, 1_000_000);
+    if (turns === 3) break;
+  }
+  clearInterval(timer);
+  await receiver.stop();
+  await poller.release();
+  libcpg.calls.close(fd);
 });
 
 Deno.test("sending without a pause leaves timers their turn", async () => {
