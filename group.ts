@@ -251,7 +251,8 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
   /**
    * Reads the next event if it is there. For many small messages that costs
    * less than awaiting each: inside a `for await`, which waits for the first of
-   * them, and which alone learns of the end. (`cpg_dispatch`)
+   * them, and which alone learns of the end. Nobody else is to call it, for the
+   * event before counts as processed then. (`cpg_dispatch`)
    *
    * @returns The event, or nothing where one would have to wait for it.
    * @throws {TypeError} If another reader is waiting.

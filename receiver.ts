@@ -186,9 +186,9 @@ export class Receiver {
       await this.#run();
       if (this.#count === 0) break;
       this.#connection.progress();
-      if (this.#isLast) break;
       await poller.turn();
-      if (this.#isLast) break; // The reader has asked for more meanwhile.
+      // Where they come one by one, the next is not there yet.
+      if (this.#empty && this.#count === 1) break;
     }
     if ((revents & POLLGONE) && this.#count === 0) {
       this.#failure ??= CsError.CS_ERR_LIBRARY;
@@ -201,11 +201,6 @@ export class Receiver {
    */
   get #isAwaited(): boolean {
     return !this.#hasArrived || this.#leaving;
-  }
-
-  /** Whether there was but one event: where they come one by one, that is it. */
-  get #isLast(): boolean {
-    return this.#empty && this.#count === 1;
   }
 
   get #wanted(): boolean {

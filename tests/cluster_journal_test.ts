@@ -1,5 +1,12 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { compare, faults, judge, lost, parse } from "./cluster/journal.ts";
+import {
+  compare,
+  type Entry,
+  faults,
+  judge,
+  lost,
+  parse,
+} from "./cluster/journal.ts";
 
 /** Three members join, two of them send, and a new ring forms. */
 const FIRST = `c 1:10 1:10\x20
@@ -199,15 +206,29 @@ Deno.test("journals: rings come and go while someone joins", () => {
 });
 
 Deno.test("journals: who was away may not be told, but for its rings", () => {
-  const away = parse("3:30", "g 1:4 1,3\nm 1:10 1 5\ng 1:12 1,3\nm 1:10 5 5\n");
-  const here = (ring: string) =>
+  const back = (ring: string) =>
+    parse("3:30", `g 1:4 1,3\nm 1:10 1 5\ng ${ring} 1,3\nm 1:10 5 5\n`);
+  const here = (ring: string, between = "") =>
     parse(
       "1:10",
-      `g 1:4 1,3\nm 1:10 1 5\n${ring}m 1:10 2 5\ng 1:12 1,3\nm 1:10 5 5\n`,
+      `g 1:4 1,3\nm 1:10 1 5\n${between}m 1:10 2 5\ng ${ring} 1,3\nm 1:10 5 5\n`,
     );
+  const away = back("1:9");
   assertEquals(faults(away), []);
-  assertEquals(compare(away, here("g 1:8 1\n")).problems, []);
-  assertEquals(compare(away, here("")).problems.length, 1);
+  assertEquals(compare(away, here("1:9", "g 1:5 1\n")).problems, []);
+  assertEquals(compare(away, here("1:9")).problems.length, 1);
+  // Here it has seen the message in the ring that both have come into.
+  const late = (ring: string) =>
+    parse(
+      "1:10",
+      `g 1:4 1,3\nm 1:10 1 5\ng ${ring} 1,3\nm 1:10 2 5\nm 1:10 5 5\n`,
+    );
+  assertEquals(compare(back("1:9"), late("1:9")).problems.length, 1);
+  // By its number, there was one more that neither was told of.
+  assertEquals(compare(back("1:12"), late("1:12")), {
+    problems: [],
+    withheld: ["message 1:10 2 5"],
+  });
   // What one's own node sends is never missing.
   assertEquals(faults({ ...away, writer: "1:11" }), [
     "1:11: 1:10 said 5, not 2",
@@ -235,13 +256,29 @@ Deno.test("journals: who has left in a ring has not met who joins in it later", 
   const early = late("m 1:10 1 5\n");
   assertEquals(compare(left, early).problems.length, 1);
   assertEquals(compare(early, left).problems.length, 1);
-  // So does the next ring, into which both have come.
-  const [on, along] = [left, newcomer].map((journal) => ({
-    ...journal,
-    events: [...journal.events.slice(0, 5), ["g", "1:12", "1,2,3"]],
-  }));
-  assertEquals(compare(on, along).problems.length, 1);
-  assertEquals(compare(along, on).problems.length, 1);
+  // So does the next ring, if whoever was there has come into it.
+  const next: Entry = ["g", "1:12", "1,2,3"];
+  const stayed = { ...left, events: [...left.events.slice(0, -1), next] };
+  const along = { ...newcomer, events: [...newcomer.events, next] };
+  for (const other of [newcomer, along]) {
+    assertEquals(compare(stayed, other).problems.length, 1);
+    assertEquals(compare(other, stayed).problems.length, 1);
+  }
+  // And the newcomer's list, but for who was ended before he could write.
+  const listed = parse("3:30", "c 1:10,2:20,3:30 3:30 \ng 1:8 1,2,3\n");
+  const ended = { ...left, events: left.events.slice(0, -1) };
+  assertEquals(compare(left, listed).problems.length, 1);
+  assertEquals(compare(listed, left).problems.length, 1);
+  assertEquals(compare(ended, listed).problems, []);
+  assertEquals(compare(listed, ended).problems, []);
+  // Who is told of the other has met him.
+  const host = late("c 1:10,2:21,3:30 2:21 \nm 1:10 3 5\n");
+  const guest = parse(
+    "2:21",
+    "c 1:10,2:21,3:30 2:21 \ng 1:8 1,2,3\nm 1:10 4 5\n",
+  );
+  assertEquals(compare(host, guest).problems.length, 1);
+  assertEquals(compare(guest, host).problems.length, 1);
 });
 
 Deno.test("journals: whoever was away may go on with any later number", () => {

@@ -184,17 +184,29 @@ function isNewcomer(member: string, { entries: [first] }: Segment): boolean {
   return first !== undefined && arrives(member, first);
 }
 
-/**
- * Whether one of two members has joined in a ring that the other one had left
- * by then, or left so soon that neither was told of the other.
- */
-function haveNotMet(
-  [one, other]: readonly [string, string],
-  [mine, theirs]: readonly [Segment, Segment],
+/** Whether a member has joined in a ring when another one was gone from it. */
+function isLateFor(
+  [other, theirs]: readonly [string, Segment],
+  [member, mine]: readonly [string, Segment],
 ): boolean {
-  if (!isNewcomer(one, mine) && !isNewcomer(other, theirs)) return false;
-  if (arrivalOf(other, mine) >= 0 || arrivalOf(one, theirs) >= 0) return false;
-  if (mine.next && theirs.next) return false;
+  if (!isNewcomer(member, mine) || theirs.next) return false;
+  const [[, members]] = mine.entries;
+  // Who was ended may have been there, and not have written down what came.
+  const wasEnded = !theirs.entries.some((entry) =>
+    leavers(entry).includes(other)
+  );
+  return wasEnded || !list(members).includes(other);
+}
+
+/** Whether two members in one ring have seen nothing of each other. */
+function haveNotMet(
+  one: readonly [string, Segment],
+  other: readonly [string, Segment],
+): boolean {
+  const [[writer, mine], [otherWriter, theirs]] = [one, other];
+  if (!isLateFor(one, other) && !isLateFor(other, one)) return false;
+  if (arrivalOf(otherWriter, mine) >= 0) return false;
+  if (arrivalOf(writer, theirs) >= 0) return false;
   const messages = new Set(messagesIn(mine));
   return !messagesIn(theirs).some((message) => messages.has(message));
 }
@@ -218,11 +230,26 @@ function hasStayed(node: string, ring: Segment): boolean {
   return ring.nodes.includes(node) && !lostNodes(ring).includes(node);
 }
 
+/**
+ * Whether a ring can have been between two that nobody was told of, since the
+ * next one came too soon: the number of each is 4 above that of those before.
+ */
+function mayHideAnother(before: Segment, after: Segment): boolean {
+  const [earlier, later] = [before, after].map(({ ring }) =>
+    Number(ring.split(":")[1])
+  );
+  return later >= earlier + 8;
+}
+
 /** Whether two nodes have come into a ring from the same one. */
 function haveComeTogether(
   [node, otherNode]: readonly [string, string],
+  ring: Segment,
   [before, otherBefore]: readonly [Segment?, Segment?],
 ): boolean {
+  for (const one of [before, otherBefore]) {
+    if (one && mayHideAnother(one, ring)) return false;
+  }
   if (before && otherBefore && before.ring !== otherBefore.ring) return false;
   return (!before || hasStayed(otherNode, before)) &&
     (!otherBefore || hasStayed(node, otherBefore));
@@ -276,11 +303,12 @@ export function compare(one: Journal, other: Journal): Comparison {
     if (!theirs) continue;
     const fromMine = arrivalOf(other.writer, mine);
     const fromTheirs = arrivalOf(one.writer, theirs);
-    if (haveNotMet([one.writer, other.writer], [mine, theirs])) continue;
+    if (haveNotMet([one.writer, mine], [other.writer, theirs])) continue;
     let a = seen(mine, fromMine);
     let b = seen(theirs, fromTheirs);
     const nodes = [nodeOf(one.writer), nodeOf(other.writer)] as const;
-    if (!haveComeTogether(nodes, [mine.previous, theirs.previous])) {
+    const previous = [mine.previous, theirs.previous] as const;
+    if (!haveComeTogether(nodes, mine, previous)) {
       const [inA, inB] = [withoutWithheld(a, b), withoutWithheld(b, a)];
       [a, b] = [inA.shared, inB.shared];
       withheld.push(...inA.withheld, ...inB.withheld);
@@ -300,7 +328,8 @@ export function compare(one: Journal, other: Journal): Comparison {
     for (let i = 0; i < length; i++) {
       if (a[i] === b[i]) continue;
       problems.push(
-        `In ring ${mine.ring}, event ${i}: ${one.writer} saw ` +
+        `In ring ${mine.ring}, after ${previous[0]?.ring} and ` +
+          `${previous[1]?.ring}, event ${i}: ${one.writer} saw ` +
           `${a[i] ?? "nothing"}, ${other.writer} ${b[i] ?? "nothing"}`,
       );
       break;
