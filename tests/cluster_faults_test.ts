@@ -1,7 +1,12 @@
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import { type PrivateCluster, startCluster } from "../testing/mod.ts";
 import { equip, finish, Member, sendFromAll } from "./cluster/driver.ts";
-import { type Journal, judge, type Verdict } from "./cluster/journal.ts";
+import {
+  changes,
+  type Journal,
+  judge,
+  type Verdict,
+} from "./cluster/journal.ts";
 import { testOnNodes } from "./nodes.ts";
 import { until } from "./support.ts";
 
@@ -34,7 +39,7 @@ function testUnderLoad(
     }
     for (const member of members) await member.tell(LOAD);
     await progress(members);
-    report(judge(await test({ cluster, members, folder })));
+    report(await test({ cluster, members, folder }));
   });
 }
 
@@ -47,11 +52,15 @@ async function progress(members: readonly Member[]): Promise<void> {
   }
 }
 
-function report({ sent, delivered, lost, problems }: Verdict): void {
+/** Judges, and says what it has come to; where it fails, with what changed. */
+function report(journals: readonly Journal[]): Verdict {
+  const verdict = judge(journals);
+  const { sent, delivered, lost, problems } = verdict;
   console.log(
     `  ${sent} messages sent, ${delivered} delivered, ${lost} lost with those that were killed`,
   );
-  assertEquals(problems, []);
+  assertEquals(problems, [], `\n${journals.map(changes).join("\n")}\n`);
+  return verdict;
 }
 
 /** How late the members' timers were at worst, in milliseconds. */
@@ -192,8 +201,6 @@ testOnNodes("faults: 5 % of packets lost and 20 ms of delay", async () => {
   console.log(`  603 messages in ${good} s, and in ${bad} s when impaired`);
   assert(seconds[1] > seconds[0]);
   for (const half of [journals.slice(0, 3), journals.slice(3)]) {
-    const verdict = judge(half);
-    report(verdict);
-    assertEquals(verdict.lost, 0);
+    assertEquals(report(half).lost, 0);
   }
 });

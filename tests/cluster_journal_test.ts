@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import {
+  changes,
   compare,
   type Entry,
   faults,
@@ -51,6 +52,22 @@ const [first, second, third] = [
   parse("2:20", SECOND),
   parse("3:30", THIRD),
 ];
+
+Deno.test("journals: what changed stands between the last of each sender", () => {
+  assertEquals(
+    changes(first),
+    `1:10:
+  c 1:10 1:10\x20
+  g 1:4 1,2,3
+  c 1:10,2:20 2:20\x20
+  m 1:10 0
+  c 1:10,2:20,3:30 3:30\x20
+  m 2:20 1 1:10 1
+  c 1:10,2:20  3:30:node-down
+  g 1:8 1,2
+  m 2:20 2`,
+  );
+});
 
 Deno.test("journals: members that see the same agree", () => {
   assertEquals(judge([first, second, third]), {

@@ -47,6 +47,22 @@ export function parse(writer: string, text: string): Journal {
   };
 }
 
+/** What changed in a journal, and the last number of each sender before it. */
+export function changes({ writer, events }: Journal): string {
+  const lines = [`${writer}:`];
+  const last = new Map<string, string>();
+  for (const [kind, ...rest] of [...events, []]) {
+    if (kind === "m") {
+      last.set(rest[0], rest[1]);
+      continue;
+    }
+    if (last.size > 0) lines.push(`  m ${[...last].flat().join(" ")}`);
+    last.clear();
+    if (kind) lines.push(`  ${[kind, ...rest].join(" ")}`);
+  }
+  return lines.join("\n");
+}
+
 function list(field: string | undefined): string[] {
   return field ? field.split(",").toSorted() : [];
 }
