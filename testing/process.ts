@@ -13,7 +13,7 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import { constants } from "node:os";
 import process from "node:process";
-import { PassThrough, pipeline, Readable, Writable } from "node:stream";
+import { PassThrough, Readable, Writable } from "node:stream";
 
 /** Where a standard stream of a process leads. */
 export type Stdio = "piped" | "inherit" | "null";
@@ -149,8 +149,15 @@ async function statusOf(child: ChildProcess): Promise<ProcessStatus> {
 }
 
 /** What a process writes; Node drops what is not read before it has ended. */
-function kept(stream: Readable | null): Readable | undefined {
-  return stream ? pipeline(stream, new PassThrough(), () => {}) : undefined;
+function kept(source: Readable | null): Readable | undefined {
+  if (!source) return undefined;
+  const stream = new PassThrough();
+  // Not by `pipeline`, which passes on the error that stands for a cancelled
+  // stream: Deno rejects a promise with it that nobody has.
+  stream.on("close", () => source.destroy());
+  source.on("error", () => {});
+  source.on("close", () => stream.end());
+  return source.pipe(stream);
 }
 
 function piped<T>(stream: T | null | undefined): T {
