@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import { CpgError, type Group, groups } from "../mod.ts";
 import { CorosyncNode } from "../testing/mod.ts";
+import { zeroCopyFiles, zeroCopyMaps } from "./shm.ts";
 import {
   checkFreed,
   descriptors,
@@ -65,9 +66,7 @@ async function revived(test: () => Promise<void>): Promise<void> {
  * when these go is the collector's to say.
  */
 function maps(before: string[] = []): string[] {
-  const found = Deno.readTextFileSync("/proc/self/maps")
-    .match(/corosync_zerocopy-\w+/g) ?? [];
-  return found.filter((name) => !before.includes(name));
+  return zeroCopyMaps().filter((name) => !before.includes(name));
 }
 
 /** What a stream ends with. */
@@ -169,9 +168,7 @@ Deno.test("a view kept when the daemon dies is empty", async () => {
       nudgeCollector();
       return maps(before).length === 0;
     });
-    const left = [...Deno.readDirSync("/dev/shm")].map(({ name }) => name)
-      .filter((name) => name.startsWith("corosync_zerocopy-"));
-    assertEquals(left, []);
+    assertEquals(zeroCopyFiles(), []);
   });
 });
 
@@ -241,9 +238,7 @@ Deno.test("an allocation that the daemon's death interrupts leaves nothing behin
     await within("the allocation to fail", failed);
     await within("the group to close", group.close());
     assertEquals(maps(before), []);
-    const left = [...Deno.readDirSync("/dev/shm")].map(({ name }) => name)
-      .filter((name) => name.startsWith("corosync_zerocopy-"));
-    assertEquals(left, []);
+    assertEquals(zeroCopyFiles(), []);
   });
 });
 

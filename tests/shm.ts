@@ -8,6 +8,18 @@ async function bytes(column: "avail" | "size" | "used"): Promise<number> {
   return Number(stdout.split("\n")[1]);
 }
 
+/** The files of zero-copy buffers that have a name there. */
+export function zeroCopyFiles(): string[] {
+  return [...Deno.readDirSync(FOLDER)].map(({ name }) => name)
+    .filter((name) => name.startsWith("corosync_zerocopy-"));
+}
+
+/** The zero-copy buffers that a process has mapped. */
+export function zeroCopyMaps(process: number | "self" = "self"): string[] {
+  return Deno.readTextFileSync(`/proc/${process}/maps`)
+    .match(/corosync_zerocopy-\w+/g) ?? [];
+}
+
 /** How many bytes are free there. */
 export function free(): Promise<number> {
   return bytes("avail");

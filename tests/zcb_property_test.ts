@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { CpgError, type Group, type ZeroCopyBuffer } from "../mod.ts";
 import { CorosyncNode } from "../testing/mod.ts";
+import { zeroCopyFiles, zeroCopyMaps } from "./shm.ts";
 import {
   descriptors,
   detaches,
@@ -208,11 +209,9 @@ const steps = fc.oneof(
 
 function state(): { maps: number; descriptors: number; files: string[] } {
   return {
-    maps: Deno.readTextFileSync("/proc/self/maps").split("\n")
-      .filter((line) => line.includes("corosync_zerocopy-")).length,
+    maps: zeroCopyMaps().length,
     descriptors: descriptors(),
-    files: [...Deno.readDirSync("/dev/shm")].map(({ name }) => name)
-      .filter((name) => name.startsWith("corosync_zerocopy-")),
+    files: zeroCopyFiles(),
   };
 }
 

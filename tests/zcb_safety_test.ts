@@ -6,7 +6,7 @@ import {
 } from "@std/assert";
 import { CpgError, type ZeroCopyBuffer } from "../mod.ts";
 import { CorosyncNode } from "../testing/mod.ts";
-import { FOLDER, free, withRoom } from "./shm.ts";
+import { FOLDER, free, withRoom, zeroCopyFiles, zeroCopyMaps } from "./shm.ts";
 import {
   checkFreed,
   descriptors,
@@ -26,29 +26,17 @@ import {
 /** How many buffers are forgotten in all. */
 const FORGOTTEN = onDeno ? 100_000 : 50_000;
 
-/** The files of zero-copy buffers that have a name. */
-function files(): string[] {
-  return [...Deno.readDirSync(FOLDER)].map(({ name }) => name)
-    .filter((name) => name.startsWith("corosync_zerocopy-"));
-}
-
-/** How many maps of zero-copy buffers a process has. */
-function maps(process: number | "self" = "self"): number {
-  return Deno.readTextFileSync(`/proc/${process}/maps`)
-    .split("\n").filter((line) => line.includes("corosync_zerocopy-")).length;
-}
-
 Deno.test("an allocation larger than /dev/shm is refused with what is free", async () => {
   await using group = await joinFresh();
   await withRoom(64e6, async () => {
-    const before = files();
+    const before = zeroCopyFiles();
     const error = await assertRejects(() => group.alloc(200_000_000), CpgError);
     assertEquals(error.code, "CS_ERR_NO_SPACE");
     assertStringIncludes(
       error.message,
       `/dev/shm has ${await free()} bytes`,
     );
-    assertEquals(files(), before);
+    assertEquals(zeroCopyFiles(), before);
     using fits = await group.alloc(1_000_000);
     await group.send(fits);
     assertEquals((await messages(group, 1))[0].length, 1_000_000);
@@ -227,7 +215,7 @@ Deno.test("freeing waits for the sends of the buffer", async () => {
 });
 
 Deno.test("closing with buffers and sends outstanding frees them", async () => {
-  const before = maps();
+  const before = zeroCopyMaps().length;
   const group = await joinFresh();
   const buffers = await Promise.all(
     Array.from({ length: 10 }, () => group.alloc(1_000_000)),
@@ -236,21 +224,21 @@ Deno.test("closing with buffers and sends outstanding frees them", async () => {
   const late = group.alloc(1_000_000).catch(() => {});
   await group.close();
   await Promise.all([...sends, late]);
-  if (detaches) assertEquals(maps(), before);
-  assertEquals(files(), []);
+  if (detaches) assertEquals(zeroCopyMaps().length, before);
+  assertEquals(zeroCopyFiles(), []);
   const daemon = CorosyncNode.ambient().pid!;
-  await until("the daemon to let go", () => maps(daemon) === 0);
+  await until("the daemon to let go", () => zeroCopyMaps(daemon).length === 0);
 });
 
 Deno.test("closing while an allocation is under way frees it", async () => {
-  const before = maps();
+  const before = zeroCopyMaps().length;
   for (let i = 0; i < 20; i++) {
     const group = await joinFresh();
     const late = group.alloc(100_000).catch(() => {});
     await group.close();
     await late;
   }
-  if (detaches) assertEquals(maps(), before);
+  if (detaches) assertEquals(zeroCopyMaps().length, before);
 });
 
 Deno.test("forgotten buffers go when they are collected", async () => {
@@ -312,7 +300,7 @@ Deno.test("forgotten buffers go when they are collected", async () => {
 });
 
 Deno.test("too many buffers at once are refused, before the daemon has no more maps", async () => {
-  const before = maps();
+  const before = zeroCopyMaps().length;
   const group = await joinFresh();
   const held: ZeroCopyBuffer[] = [];
   const error = await assertRejects(async () => {
@@ -323,7 +311,7 @@ Deno.test("too many buffers at once are refused, before the daemon has no more m
   await held.pop()!.free();
   held.push(await group.alloc(1));
   await group.close();
-  if (detaches) assertEquals(maps(), before);
+  if (detaches) assertEquals(zeroCopyMaps().length, before);
 });
 
 Deno.test("freeing waits out TRY_AGAIN", async () => {
@@ -332,13 +320,13 @@ Deno.test("freeing waits out TRY_AGAIN", async () => {
   const buffers = await Promise.all(
     Array.from({ length: 20 }, () => group.alloc(5000)),
   );
-  assertEquals(maps(daemon), 20);
+  assertEquals(zeroCopyMaps(daemon).length, 20);
   // A flood turns flow control on again and again.
   const flood = Array.from({ length: 300 }, () => group.send(pattern(100_000)));
   const reading = messages(group, flood.length);
   await Promise.all(buffers.map((buffer) => buffer.free()));
   await Promise.all([...flood, reading]);
-  assertEquals(maps(daemon), 0);
+  assertEquals(zeroCopyMaps(daemon).length, 0);
 });
 
 Deno.test("descriptors stay where they were", async () => {

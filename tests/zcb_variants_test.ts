@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { CpgError, type Group, join } from "../mod.ts";
 import { libcpgFile, testWithC, variant } from "./c.ts";
+import { zeroCopyFiles } from "./shm.ts";
 import {
   checkFreed,
   detaches,
@@ -46,11 +47,6 @@ async function useBuffers(group: Group, zeroCopy: boolean): Promise<void> {
   await group.alloc(100);
 }
 
-function leftFiles(): string[] {
-  return [...Deno.readDirSync("/dev/shm")].map(({ name }) => name)
-    .filter((name) => name.startsWith("corosync_zerocopy-"));
-}
-
 testWithC("where zero copy is malloc, everything works the same", async () => {
   await using library = await variant("zcb_malloc.c");
   const group = await join(freshName(), { library: library.path });
@@ -65,7 +61,7 @@ testWithC(
     const group = await join(freshName(), { library: library.path });
     await useBuffers(group, false);
     await group.leave();
-    assertEquals(leftFiles(), []);
+    assertEquals(zeroCopyFiles(), []);
   },
 );
 
