@@ -6,6 +6,7 @@
 
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import process from "node:process";
 import { CONFIGURATION_FILE, DAEMONS_FILE, FOLDER_VARIABLE } from "./anchor.ts";
 import { corosyncConf, type Totem } from "./config.ts";
@@ -18,6 +19,18 @@ const LOG_FILE = "corosync.log";
 
 /** How many lines of the daemon's log an error quotes. */
 const QUOTED = 20;
+
+/**
+ * Starts daemon $0, unless somebody else has. In a session of its own, Ctrl-C
+ * does not reach it; its parent leaves it to the anchor, so that it is nobody's
+ * child.
+ */
+const START = `exec 9>>"$3"
+flock 9
+last=$(tail -n 1 "$3")
+[ -n "$last" ] && [ -e "/proc/$last/exe" ] && exit
+setsid "$0" -f -c "$1" >>"$2" 2>&1 </dev/null 9>&- &
+echo $! >>"$3"`;
 
 /** What a node of a private cluster is made with. */
 export interface NodeSettings {
@@ -37,11 +50,13 @@ export interface View {
   readonly ring: readonly number[];
   /** The groups and their members, as corosync-cpgtool lists them, sorted. */
   readonly groups: readonly string[];
+  /** How often it has had the ring's token. */
+  readonly tokens: number;
 }
 
 /** Options of the calls of {@linkcode CorosyncNode} that wait. */
 export interface WaitOptions {
-  /** How long to wait, in milliseconds. By default 30,000. */
+  /** How long to wait, in milliseconds, from 0. By default 30,000. */
   readonly timeout?: number;
 }
 
@@ -110,14 +125,10 @@ export class CorosyncNode {
    */
   async start(options?: WaitOptions): Promise<void> {
     if (await this.#answers(options)) return;
-    // In a session of its own, Ctrl-C does not reach it. Its parent leaves
-    // it to the anchor, so that it is nobody's child.
-    const script = 'setsid "$1" -f -c "$2" >>"$3" 2>&1 </dev/null &\n' +
-      'echo $! >>"$4"';
     const files = [CONFIGURATION_FILE, LOG_FILE, DAEMONS_FILE]
       .map((name) => `${this.#settings.folder}/${name}`);
     await this.#place.run(
-      ["sh", "-c", script, "sh", this.#settings.corosync.daemon, ...files],
+      ["sh", "-c", START, this.#settings.corosync.daemon, ...files],
       this.#env(),
     );
     await this.ready(options);
@@ -130,15 +141,15 @@ export class CorosyncNode {
 
   /** Ends the daemon without warning (SIGKILL). */
   async kill(options?: WaitOptions): Promise<void> {
-    await this.#signal("KILL");
-    await this.#ended(options);
+    await this.#ended(await this.#signal("KILL"), options);
   }
 
   /** Has the daemon leave the cluster and end (SIGTERM), frozen or not. */
   async stop(options?: WaitOptions): Promise<void> {
-    await this.#signal("TERM");
-    await this.#signal("CONT");
-    await this.#ended(options);
+    const pid = await this.#signal("TERM");
+    // Frozen, it takes that only now; otherwise it may be gone already.
+    await this.#signal("CONT").catch(() => {});
+    await this.#ended(pid, options);
   }
 
   /** Stops the daemon if it runs, and starts it. */
@@ -160,7 +171,8 @@ export class CorosyncNode {
 
   /**
    * Starts a command on this node, in the current folder unless told
-   * otherwise, with what it needs to find libcpg in its environment.
+   * otherwise, with what it needs to find libcpg and corosync's programs in its
+   * environment.
    */
   spawn(
     command: readonly string[],
@@ -175,24 +187,28 @@ export class CorosyncNode {
     const { cmapctl, cpgtool } = this.#settings.corosync;
     // A busy daemon takes its time, and a frozen one never answers.
     const script = 'timeout -s KILL 10 "$0" runtime.members && echo && ' +
+      'timeout -s KILL 10 "$0" -m stats stats.srp.orf_token_rx && echo && ' +
       'exec timeout -s KILL 10 "$1" -d " "';
     const output = await this.#place
       .run(["sh", "-c", script, cmapctl, cpgtool], this.#env())
       .catch(() => undefined);
     if (output === undefined) return undefined;
-    const [members, groups] = output.split("\n\n");
+    const [members, tokens, groups] = output.split("\n\n");
     return {
       ring: [...members.matchAll(/^[^0-9]*(\d+)\.status .* = joined$/gm)]
         .map(([, id]) => Number(id)).sort((a, b) => a - b),
       // Below a line of titles: the group's name, a process id, a node id.
       groups: groups.trimEnd().split("\n").slice(1).sort(),
+      tokens: Number(tokens.split("= ")[1]),
     };
   }
 
   #env(): Record<string, string> {
+    const { corosync, folder } = this.#settings;
     return {
-      ...this.#settings.corosync.env,
-      [FOLDER_VARIABLE]: this.#settings.folder,
+      ...corosync.env,
+      PATH: `${process.env.PATH ?? ""}:${dirname(corosync.daemon)}`,
+      [FOLDER_VARIABLE]: folder,
     };
   }
 
@@ -236,7 +252,7 @@ export class CorosyncNode {
   async #answers({ timeout = 30_000 }: WaitOptions = {}): Promise<boolean> {
     // A daemon takes no connection before its first ring is complete, and a
     // frozen one keeps who asks waiting.
-    const seconds = `${Math.ceil(Math.min(timeout, 2_000) / 1_000)}`;
+    const seconds = timeout > 1_000 ? "2" : "1";
     const { cpgtool } = this.#settings.corosync;
     const ask = ["timeout", "-s", "KILL", seconds, cpgtool];
     await this.#until("ready", timeout, async () => {
@@ -246,8 +262,11 @@ export class CorosyncNode {
     return this.pid !== undefined;
   }
 
-  async #ended({ timeout = 30_000 }: WaitOptions = {}): Promise<void> {
-    await this.#until("ended", timeout, () => this.pid === undefined);
+  async #ended(
+    pid: number,
+    { timeout = 30_000 }: WaitOptions = {},
+  ): Promise<void> {
+    await this.#until("ended", timeout, () => this.#state(pid) === undefined);
   }
 
   async #until(
@@ -255,7 +274,7 @@ export class CorosyncNode {
     timeout: number,
     condition: () => boolean | Promise<boolean>,
   ): Promise<void> {
-    const deadline = Date.now() + timeout;
+    const deadline = deadlineIn(timeout);
     while (!await condition()) {
       if (Date.now() > deadline) {
         throw this.#error(`is not ${what} after ${timeout} ms`);
@@ -271,6 +290,12 @@ export class CorosyncNode {
         lines.map((line) => `  ${line}`).join("\n"),
     );
   }
+}
+
+/** The time in so many milliseconds. */
+export function deadlineIn(timeout: number): number {
+  if (timeout >= 0) return Date.now() + timeout;
+  throw new RangeError(`The timeout is in milliseconds, not ${timeout}`);
 }
 
 /** How the node was made that this process was started on. */

@@ -6,7 +6,7 @@
  */
 
 import { readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import process from "node:process";
 import { fetchPackages, names } from "./fetch.ts";
 import { Place } from "./place.ts";
@@ -56,7 +56,7 @@ const INSTALL: Record<string, string> = {
 export async function findCorosync(
   { fetched = false, folder = defaultFolder() }: FindOptions = {},
 ): Promise<Corosync> {
-  const root = `${folder}/root`;
+  const root = resolve(folder, "root");
   const found = (fetched ? undefined : await installed()) ??
     await copyIn(root);
   if (found) return found;

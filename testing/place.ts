@@ -6,6 +6,7 @@
  */
 
 import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { Process, type ProcessStatus, type SpawnOptions } from "./process.ts";
@@ -30,7 +31,10 @@ export class PlaceProcess {
   /** The process standing in for the command: its pipes are the command's. */
   readonly child: Process;
 
-  /** How it ended: `code` is 128 + n if signal n ended the command. */
+  /**
+   * How it ended: `code` is 128 + n if signal n ended the command, and `signal`
+   * is null then, too.
+   */
   readonly status: Promise<ProcessStatus>;
 
   #ended = false;
@@ -109,7 +113,7 @@ export class Place {
     command: readonly string[],
     { cwd = process.cwd(), ...options }: SpawnOptions = {},
   ): PlaceProcess {
-    const folder = cwd instanceof URL ? fileURLToPath(cwd) : cwd;
+    const folder = cwd instanceof URL ? fileURLToPath(cwd) : resolve(cwd);
     const line = [...this.#enter, "sh", "-c", PARENT, folder, ...command];
     return new PlaceProcess(new Process(line, options));
   }

@@ -23,8 +23,8 @@ const POLLIN = 0x1;
 
 /** What a frame has before it here: struct virtio_net_hdr. */
 const HEADER = 10;
-/** A full frame, with some room to spare. */
-const FRAME = 2048;
+/** The largest frame: TCP leaves it to the interface to make packets of it. */
+const FRAME = 14 + 65_535;
 /** Room for what arrives while we are busy, in bytes. */
 const BACKLOG = 4 << 20;
 /** How long a wait lasts at most, in milliseconds: then the end is noticed. */
@@ -59,6 +59,7 @@ export class Relay {
   #ports: readonly RelayPort[];
   #passes: (from: number, to: number) => boolean;
   #impairment: Impairment;
+  #received = new Uint8Array(HEADER + FRAME);
   #running = true;
   #ended: Promise<void>;
 
@@ -148,11 +149,10 @@ export class Relay {
     const { loss, delay } = this.#impairment;
     const due = performance.now() + delay;
     for (;;) {
-      const frame = new Uint8Array(HEADER + FRAME);
-      const size = this.#libc.recv(socket, frame, MSG_DONTWAIT);
+      const size = this.#libc.recv(socket, this.#received, MSG_DONTWAIT);
       if (size < 0) return; // there is nothing more
       if (Math.random() >= loss) {
-        flights.push({ frame: frame.subarray(0, size), from, due });
+        flights.push({ frame: this.#received.slice(0, size), from, due });
       }
     }
   }

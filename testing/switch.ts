@@ -51,6 +51,7 @@ class Switch {
   #ports: { index: number; address: Uint8Array }[];
   #traffic: Traffic;
   #relay: Relay | undefined;
+  #changed: Promise<unknown> = Promise.resolve();
 
   constructor(libc: Libc, ports: readonly SwitchPort[]) {
     this.#libc = libc;
@@ -74,6 +75,7 @@ class Switch {
         peerName: "eth0",
         peerAddress: this.#ports[port].address,
       });
+      this.#network.attach(this.#ports[port].index, BRIDGES);
       using node = new Network(libc, `/proc/${pid}/ns/net`);
       node.raise(LOOPBACK);
       node.setAddress(ON_NODE, address);
@@ -81,8 +83,18 @@ class Switch {
     }
   }
 
-  /** Changes the traffic, and says what it is then. */
-  async direct(change: Partial<Traffic>): Promise<Traffic> {
+  /**
+   * Changes the traffic when all changes before are made, and says what it is
+   * then. Where nothing is to be changed, nothing on its way is lost.
+   */
+  direct(change: Partial<Traffic>): Promise<Traffic> {
+    const changed = this.#changed.then(() => this.#change(change));
+    this.#changed = changed.catch(() => {});
+    return changed;
+  }
+
+  async #change(change: Partial<Traffic>): Promise<Traffic> {
+    if (Object.keys(change).length === 0) return this.#traffic;
     const traffic = { ...this.#traffic, ...change };
     const { sides, loss, delay } = traffic;
     const sideOf = (port: number) =>
@@ -109,10 +121,12 @@ export async function runSwitch(
   { socket, ports }: SwitchPlan,
 ): Promise<never> {
   const device = new Switch(openLibc(), ports);
-  await device.direct({});
   const server = createServer(async (connection) => {
+    const lines = createInterface(connection);
+    // Whoever asks may be killed before the answer has come.
+    for (const one of [connection, lines]) one.on("error", () => {});
     // An order is a line, and so is the answer.
-    const answer = await once(createInterface(connection), "line")
+    const answer = await once(lines, "line")
       .then(([order]) => device.direct(JSON.parse(order)))
       .catch((error) => ({ error: String(error) }));
     connection.end(`${JSON.stringify(answer)}\n`);

@@ -180,6 +180,91 @@ test("a network loses and delays packets, and is good again", async () => {
   await said.cancel();
 });
 
+test("a cluster settles in a slow network, too", async () => {
+  await using cluster = await startCluster({ nodes: 2, token: 5_000 });
+  // Waiting must not lose what is on its way.
+  await cluster.impair({ delay: 200 });
+  await cluster.settled();
+});
+
+test("a cluster without its token has not settled, whatever daemons know", async () => {
+  await using cluster = await startCluster({ nodes: 2, token: 10_000 });
+  await cluster.impair({ loss: 1 });
+  await assertRejects(
+    () => cluster.settled({ timeout: 100 }),
+    Error,
+    '[{"running":[1,2],"views":[{"ring":[1,2]',
+  );
+  await cluster.impair({});
+  await cluster.settled();
+});
+
+test("orders to the network at the same time are all obeyed", async () => {
+  await using cluster = await start(2);
+  await cluster.impair({ loss: 1 });
+  await cluster.partition([[0], [1]]);
+  await cluster.settled();
+  await Promise.all([cluster.impair({}), cluster.heal()]);
+  await cluster.settled();
+  assertEquals(await rings(cluster, 0, 1), [[1, 2], [1, 2]]);
+});
+
+test("whoever ends amid an order leaves the network as it is", async () => {
+  await using cluster = await start(2);
+  const program = `
+    import { connect } from "node:net";
+    for (let i = 0; i < 200; i++) {
+      const connection = connect(Deno.env.get("COROSYNC_TESTING") + "/switch");
+      connection.on("error", () => {});
+      await new Promise((done) => connection.write("{}\\n", done));
+      await new Promise((done) => setTimeout(done, i % 5));
+      connection.destroy();
+    }
+  `;
+  const rude = [Deno.execPath(), "eval", "--no-config", program];
+  await outputOf(cluster.nodes[0].spawn(rude, { stdout: "piped" }));
+  await cluster.heal();
+});
+
+test("a stream passes through a bad network", async () => {
+  await using cluster = await start(2);
+  const [first, second] = cluster.nodes;
+  await cluster.impair({ delay: 1 });
+  const run = (node: CorosyncNode, program: string) =>
+    node.spawn([Deno.execPath(), "eval", "--no-config", program], {
+      stdout: "piped",
+    });
+  const server = run(
+    second,
+    `
+    import { createServer } from "node:net";
+    const server = createServer((socket) => {
+      socket.end(new Uint8Array(2e6));
+      server.close();
+    });
+    server.listen(5000, () => console.log("ready"));
+  `,
+  );
+  const said = server.child.stdout.getReader();
+  await within("the server to listen", said.read());
+  const client = run(
+    first,
+    `
+    import { connect } from "node:net";
+    let size = 0;
+    connect(5000, "10.0.0.2")
+      .on("data", (chunk) => size += chunk.length)
+      .on("end", () => console.log(size));
+  `,
+  );
+  assertEquals(
+    await within("the stream to come", outputOf(client)),
+    "2000000\n",
+  );
+  assertEquals((await server.status).code, 0);
+  await said.cancel();
+});
+
 test("a program on any node finds and breaks the cluster", async () => {
   await using cluster = await start(3);
   const program = `

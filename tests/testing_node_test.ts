@@ -1,4 +1,6 @@
+import { resolve } from "node:path";
 import {
+  assert,
   assertEquals,
   assertNotEquals,
   assertRejects,
@@ -19,10 +21,13 @@ function test(name: string, body: () => Promise<void>): void {
   testOnNodes(`testing: ${name}`, body);
 }
 
-/** Lists the groups, which fails without a daemon and waits for a frozen one. */
-async function listGroups(node: CorosyncNode): Promise<number> {
+/**
+ * Lists the groups, which fails without a daemon and waits for a frozen one:
+ * with 124, after some seconds.
+ */
+async function listGroups(node: CorosyncNode, seconds = 10): Promise<number> {
   const { cpgtool } = await findCorosync();
-  const { status } = node.spawn(["timeout", "0.5", cpgtool], {
+  const { status } = node.spawn(["timeout", `${seconds}`, cpgtool], {
     stdout: "null",
     stderr: "null",
   });
@@ -50,7 +55,7 @@ test("a node is killed, frozen, thawed, stopped and started", async () => {
   assertEquals(node.pid, first);
 
   await node.freeze();
-  assertEquals(await listGroups(node), 124);
+  assertEquals(await listGroups(node, 0.5), 124);
   await assertRejects(
     () => node.ready({ timeout: 100 }),
     Error,
@@ -126,6 +131,55 @@ test("a command on a node can be signalled as soon as it is started", async () =
     assertEquals((await sleeper.status).code, 143);
     await sleeper.kill("SIGTERM"); // it has ended
   }
+});
+
+test("a command finds corosync's programs, and a folder as one names it", async () => {
+  await using cluster = await startCluster();
+  const [node] = cluster.nodes;
+  const tool = node.spawn(["corosync-cpgtool"], { stdout: "null" });
+  assertEquals((await tool.status).code, 0);
+  const command = node.spawn(["pwd"], { cwd: "..", stdout: "piped" });
+  assertEquals(await outputOf(command), `${resolve("..")}\n`);
+});
+
+test("whoever starts a node with others starts one daemon", async () => {
+  await using cluster = await startCluster();
+  const [node] = cluster.nodes;
+  for (let i = 0; i < 6; i++) {
+    await node.kill();
+    await Promise.all(Array.from({ length: 24 }, () => node.start()));
+    const all = await outputOf(
+      node.spawn(["sh", "-c", "cat /proc/[0-9]*/comm"], { stdout: "piped" }),
+    );
+    const daemons = all.split("\n").filter((name) => name === "corosync");
+    assertEquals(daemons.length, 1);
+    assert(node.running);
+  }
+  await node.stop();
+});
+
+test("how long to wait is checked, and may be nothing", async () => {
+  await using cluster = await startCluster();
+  const [node] = cluster.nodes;
+  for (const timeout of [NaN, -1]) {
+    await assertRejects(() => node.ready({ timeout }), RangeError, "timeout");
+    await assertRejects(() => cluster.settled({ timeout }), RangeError);
+  }
+  await node.freeze();
+  await assertRejects(() => node.ready({ timeout: 0 }), Error, "is not ready");
+});
+
+test("output can be cancelled that what a command left behind still holds", async () => {
+  await using cluster = await startCluster();
+  const [node] = cluster.nodes;
+  const command = ["sh", "-c", "sleep 600 & echo ready; exit 3"];
+  const { child } = node.spawn(command, { stdout: "piped" });
+  const output = child.stdout.getReader();
+  assertEquals(decode((await output.read()).value!), "ready\n");
+  assertEquals((await child.status).code, 3);
+  await output.cancel();
+  // A rejection that nobody takes comes a moment later, and fails this test.
+  assertEquals(await listGroups(node), 0);
 });
 
 test("several run side by side, and none knows another", async () => {

@@ -54,12 +54,13 @@ class Machine implements Disposable {
   }
 
   /** A process that gets itself a fetched copy, and prints what it got. */
-  find(): Deno.ChildProcess {
-    const options = JSON.stringify({ fetched: true, folder: this.copies });
+  find(folder: string = this.copies): Deno.ChildProcess {
+    const options = JSON.stringify({ fetched: true, folder });
     const program = `import { findCorosync } from "${MODULE}";
       console.log(JSON.stringify(await findCorosync(${options})));`;
     return new Deno.Command(Deno.execPath(), {
       args: ["eval", "--no-config", program],
+      cwd: this.folder,
       env: this.env,
       stdout: "piped",
       stderr: "piped",
@@ -98,7 +99,7 @@ function list(folder: string): string[] {
 
 Deno.test("testing: packages are fetched once, by one process at a time", async () => {
   using machine = new Machine({ "apt-get": APT_GET, "dpkg-deb": DPKG_DEB });
-  const finds = [machine.find(), machine.find(), machine.find()];
+  const finds = [machine.find("copies"), machine.find(), machine.find()];
   const outcomes = await Promise.all(finds.map(outcomeOf));
   const root = `${machine.copies}/root/usr`;
   const library = `${root}/lib/x86_64-linux-gnu`;
