@@ -2,7 +2,8 @@ import { assert, assertEquals, assertGreater } from "@std/assert";
 import { type CorosyncNode, startCluster } from "../testing/mod.ts";
 import { decode } from "../testing/place.ts";
 import { BOUND, equip, finish, Member, sendFromAll } from "./cluster/driver.ts";
-import { type Journal, judge } from "./cluster/journal.ts";
+import type { Journal } from "./cluster/journal.ts";
+import { judge } from "./cluster/judge.ts";
 import { testOnNodes } from "./nodes.ts";
 import { until, within } from "./support.ts";
 

@@ -1,12 +1,8 @@
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import { type PrivateCluster, startCluster } from "../testing/mod.ts";
 import { equip, finish, Member, sendFromAll } from "./cluster/driver.ts";
-import {
-  changes,
-  type Journal,
-  judge,
-  type Verdict,
-} from "./cluster/journal.ts";
+import { changes, type Journal } from "./cluster/journal.ts";
+import { judge, type Verdict } from "./cluster/judge.ts";
 import { testOnNodes } from "./nodes.ts";
 import { until } from "./support.ts";
 

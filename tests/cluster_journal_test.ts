@@ -1,13 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import {
-  changes,
-  compare,
-  type Entry,
-  faults,
-  judge,
-  lost,
-  parse,
-} from "./cluster/journal.ts";
+import { changes, type Entry, faults, lost, parse } from "./cluster/journal.ts";
+import { compare, judge } from "./cluster/judge.ts";
 
 /** Three members join, two of them send, and a new ring forms. */
 const FIRST = `c 1:10 1:10\x20
@@ -179,6 +172,32 @@ Deno.test("journals: what was sent before a merge may be withheld", () => {
   // Nor from those who have been on the same side.
   const same = parse("2:20", SECOND + MERGED + "m 1:10 1 50\n" + REST);
   assertEquals(compare(here, same).problems.length, 1);
+});
+
+Deno.test("journals: what is withheld after a merge may be so in the next ring", () => {
+  // The third is deaf to the first still when the second one is lost.
+  const next = (messages: string) =>
+    `c 1:10,3:30  2:20:node-down\ng 1:16 1,3\n${messages}`;
+  const rest = "m 3:30 8 50\nm 1:10 4 50\n";
+  const here = parse(
+    "1:10",
+    `${FIRST}${MERGED}m 1:10 2 50\n${next(`m 1:10 3 50\n${rest}`)}`,
+  );
+  const there = (first: string) =>
+    parse("3:30", `${THIRD}${RETURN}${first}${next(rest)}`);
+  assertEquals(compare(here, there("")), {
+    problems: [],
+    withheld: ["message 1:10 2 50", "message 1:10 3 50"],
+  });
+  assertEquals(compare(there(""), here).problems, []);
+  // What one's own node sends never is.
+  const without = FIRST + MERGED + next(rest);
+  const more = there("m 1:10 2 50\n");
+  assertEquals(compare(parse("1:10", without), more).problems.length, 1);
+  assertEquals(compare(more, parse("1:10", without)).problems.length, 1);
+  // Nor is anything once it has heard the first.
+  assertEquals(compare(here, more).problems.length, 1);
+  assertEquals(compare(more, here).problems.length, 1);
 });
 
 Deno.test("journals: a node that is gone only between two rings has just come", () => {

@@ -12,7 +12,7 @@ import { Cluster, type CorosyncNode } from "../../testing/mod.ts";
 import { resizing } from "../shm.ts";
 import { FAULTS, shell } from "./chaos.ts";
 import { BOUND, equip, Member, rest } from "./driver.ts";
-import { judge, type Verdict } from "./journal.ts";
+import { judge, type Verdict } from "./judge.ts";
 
 /** What every member sends: a message of up to 30,000 bytes each 20 ms. */
 const LOAD = "send 1000000 30000 20000";
