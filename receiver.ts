@@ -147,6 +147,8 @@ export class Receiver {
   readonly #room = () => this.#isAwaited ? Infinity : this.#inbox.room;
 
   readonly #push = (event: GroupEvent) => {
+    // The same call of cpg_dispatch can bring more after the departure.
+    if (this.#stopped) return;
     this.#count++;
     this.#inbox.push(event);
     if (event.type === "membership") this.#note(event);
@@ -208,15 +210,14 @@ export class Receiver {
     return this.#inbox.room > 0 && (!this.#lend || this.#inbox.idle);
   }
 
-  #note(event: MembershipChange): void {
+  #note({ left }: MembershipChange): void {
     const { nodeId, pid } = this.#self;
-    const lists = (members: readonly Member[]) =>
-      members.some((member) => member.nodeId === nodeId && member.pid === pid);
-    // Above 128 members libcpg writes the one list over the other.
-    if (lists(event.members) && !lists(event.left)) {
+    if (!this.#hasArrived) {
+      // A member is told of no change before its own arrival.
       this.#hasArrived = true;
       this.#arrived.resolve();
-    } else {
+    } else if (left.some((who) => who.nodeId === nodeId && who.pid === pid)) {
+      // The list of members would not do: of long ones, entries are wrong.
       // It can come before the reply to cpg_leave does.
       this.#stopped = true;
       this.#departed.resolve();
