@@ -346,17 +346,15 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
     return await this.#sessions.use(
       async ({ connection, outbox }) => {
         const { ending } = connection;
-        if (!(data instanceof ZeroCopyBuffer)) {
-          const send = multicast.message(connection, this.#doing, data);
-          const sending = outbox.send(send, signal);
-          return { place: await abortable(sending, undefined, signal), ending };
-        }
-        const allocation = allocationOf(data);
-        const sending = outbox.send(
-          multicast.buffer(connection, this.#doing, allocation, options),
-          signal,
-        );
-        allocation.during(sending);
+        const send = data instanceof ZeroCopyBuffer
+          ? multicast.buffer(
+            connection,
+            this.#doing,
+            allocationOf(data),
+            options,
+          )
+          : multicast.message(connection, this.#doing, data);
+        const sending = outbox.send(send, signal);
         return { place: await abortable(sending, undefined, signal), ending };
       },
       signal,

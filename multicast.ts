@@ -187,7 +187,7 @@ function writeParts(
   }
 }
 
-/** A zero-copy buffer, or a part of it. */
+/** A zero-copy buffer, or a part of it; its memory stays until that is done. */
 export function buffer(
   connection: Connection,
   doing: string,
@@ -207,6 +207,8 @@ export function buffer(
   }
   const { libcpg, handle, maxAtomicSize } = connection;
   const address = allocation.address + BigInt(offset);
+  allocation.hold();
+  const done = () => allocation.letGo();
   // libcpg finds the daemon's address of the memory right before the message.
   // From 1,048,393 bytes on it takes a message that nobody gets, and that
   // leaves every connection of the group deaf; up to the atomic size all is
@@ -217,6 +219,7 @@ export function buffer(
       doing,
       call,
       immediate: false,
+      done,
       async attempt(memory) {
         const result = await libcpg.async[call]!(
           handle,
@@ -238,6 +241,7 @@ export function buffer(
     doing,
     call,
     immediate,
+    done,
     attempt: (memory) =>
       fromMemory<number | Promise<number>>(
         (immediate ? libcpg.calls : libcpg.async)[call],

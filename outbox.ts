@@ -9,6 +9,11 @@ import { CpgError, CsError, type Delivery } from "./errors.ts";
 /** A send; its `attempt` answers at once if it is `immediate`. */
 export interface Send extends Request {
   readonly immediate: boolean;
+  /**
+   * Called when libcpg is done with it, taken or not: that can be after the
+   * connection has ended, and the send has been rejected.
+   */
+  readonly done?: () => void;
 }
 
 interface Pending {
@@ -81,6 +86,8 @@ export class Outbox {
         pending.resolve(++this.#taken);
       } catch (error) {
         pending.reject(failure(pending.send, error));
+      } finally {
+        pending.send.done?.();
       }
     }
   }

@@ -94,13 +94,14 @@ export class Allocation {
     return this.#released !== undefined;
   }
 
-  /** Keeps the memory until a send of it is settled. */
-  during(send: Promise<unknown>): void {
+  /** A send needs the memory from now on … */
+  hold(): void {
     this.#sends++;
-    const settled = () => {
-      if (--this.#sends === 0) this.#sendsDone?.();
-    };
-    send.then(settled, settled);
+  }
+
+  /** … and now no longer. */
+  letGo(): void {
+    if (--this.#sends === 0) this.#sendsDone?.();
   }
 
   /**

@@ -9,6 +9,7 @@ import {
   messages,
   pattern,
   text,
+  until,
 } from "./support.ts";
 
 /** What a buffer does for its user, whatever libcpg does for it. */
@@ -86,6 +87,25 @@ testWithC(
     await group.leave();
   },
 );
+
+testWithC("memory stays as long as libcpg sends from it", async () => {
+  await using library = await variant("zcb_stuck.c");
+  const group = await join(freshName(), { library: library.path });
+  // So large that it is freed at once, where that is allowed.
+  const buffer = await group.alloc(2 ** 28 + 1);
+  const sending = assertRejects(() => group.send(buffer), CpgError, "closed");
+  const exists = (ending: string) =>
+    [...Deno.readDirSync(library.folder)]
+      .some(({ name }) => name.endsWith(ending));
+  await until("the send", () => exists(".sending"));
+  const closing = group.close();
+  await sending;
+  const freeing = buffer.free();
+  await new Promise((resolve) => setTimeout(resolve));
+  await Deno.remove(`${library.path}.sending`);
+  await Promise.all([freeing, closing]);
+  assertEquals(exists(".freed"), false);
+});
 
 Deno.test({
   name: "a libcpg without zero copy says so",
