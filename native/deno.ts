@@ -22,6 +22,21 @@ const denoTypes = {
 } as const satisfies Record<NativeType, Deno.NativeResultType>;
 
 /**
+ * `memmove(bytes, 0n, 0n)`: it moves nothing, and returns the address that the
+ * bytes have come with, in a tenth of the time that `UnsafePointer.of` takes.
+ */
+let memmove:
+  | ((to: Uint8Array<ArrayBuffer>, from: bigint, size: bigint) => bigint)
+  | null = null;
+
+const memmoveSymbol = {
+  name: "memmove",
+  parameters: ["buffer", "u64", "usize"],
+  result: "u64",
+  optional: true,
+} as const;
+
+/**
  * Opens a library, whose functions are then there twice: called on this
  * thread, and (`async`) on another one. It is never closed again, since that
  * would crash the process if a call were still in flight.
@@ -30,7 +45,9 @@ export function open<T>(
   path: string,
   signatures: Record<keyof T & string, Signature>,
 ): Library<T> {
-  const symbols: Record<string, Deno.ForeignFunction | Deno.ForeignStatic> = {};
+  const symbols: Record<string, Deno.ForeignFunction | Deno.ForeignStatic> = {
+    "address of": memmoveSymbol,
+  };
   for (const [name, signature] of Object.entries<Signature>(signatures)) {
     const symbol = {
       name,
@@ -49,6 +66,7 @@ export function open<T>(
     };
   }
   const library = Deno.dlopen(path, symbols).symbols as Record<string, unknown>;
+  memmove ??= library["address of"] as typeof memmove;
   const calls: Record<string, unknown> = {};
   const async: Record<string, unknown> = {};
   for (const name of Object.keys(signatures)) {
@@ -72,8 +90,9 @@ export function open<T>(
  */
 export function addressOf(bytes: Uint8Array): bigint {
   // The cast: Deno's types leave out what it does accept, a shared buffer.
-  const pointer = Deno.UnsafePointer.of(bytes as Uint8Array<ArrayBuffer>);
-  return Deno.UnsafePointer.value(pointer);
+  const own = bytes as Uint8Array<ArrayBuffer>;
+  if (memmove) return memmove(own, 0n, 0n);
+  return Deno.UnsafePointer.value(Deno.UnsafePointer.of(own));
 }
 
 /**
