@@ -49,6 +49,8 @@ export interface LibcCalls extends PollCalls {
   ): void;
   /** `ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)` */
   ppoll(fds: bigint, count: bigint, timeout: bigint, mask: bigint): number;
+  /** `sched_yield(void)` */
+  sched_yield(): number;
   /** `eventfd(unsigned int initial, int flags)` */
   eventfd(initial: number, flags: number): number;
   /** `read(int fd, void *memory, size_t count)` */
@@ -96,6 +98,7 @@ export const libcSignatures: Readonly<Record<keyof LibcCalls, Signature>> = {
     parameters: ["pointer", "u64", "pointer", "pointer"],
     result: "i32",
   },
+  sched_yield: { parameters: [], result: "i32" },
   eventfd: { parameters: ["u32", "i32"], result: "i32" },
   read: { parameters: ["i32", "pointer", "usize"], result: "u64" },
   write: { parameters: ["i32", "pointer", "usize"], result: "u64" },

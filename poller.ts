@@ -40,6 +40,13 @@ const LONGEST_POLL = 5000;
  */
 const SHORT_WAIT = 1;
 
+/**
+ * A wait shorter than this, in milliseconds, makes it likely that the next one
+ * is over before this thread would have slept and been woken: so it stays awake
+ * for as long, and only leaves the processor to those who need it.
+ */
+const NO_WAIT = 0.2;
+
 /** The longest wait on this thread, in nanoseconds. */
 const LONGEST_WAIT = 1_000_000n;
 
@@ -48,6 +55,9 @@ const LONGEST_WAIT = 1_000_000n;
  * gives timers their due; but Deno's looks at sockets only every 61st time.
  */
 const REST_INTERVAL = 16;
+
+/** So many turns are as good as a rest: tokio, below Deno, looks every 61st. */
+const TURNS_TO_REST = 64;
 
 /** How soon it rests where it has to wait anyway, in milliseconds. */
 const REST_CHANCE = 8;
@@ -93,8 +103,9 @@ export class Poller {
   #turns = 0;
   /** Calls that other threads are making. */
   #calls = 0;
-  /** When the event loop had its last rest. */
+  /** When the event loop had its last rest, and its turns since then. */
   #rested = 0;
+  #turned = 0;
   #resting: Promise<void> | undefined;
   /** The call that it rests on. */
   #nap: Promise<void> | undefined;
@@ -157,11 +168,24 @@ export class Poller {
   async turn(): Promise<void> {
     this.#turns++;
     try {
-      if (performance.now() - this.#rested < REST_INTERVAL) await turn();
-      else await (this.#resting ??= this.#rest());
+      if (performance.now() - this.#rested < REST_INTERVAL) {
+        await this.#turn();
+      } else {
+        await (this.#resting ??= this.#rest());
+      }
     } finally {
       this.#turns--;
     }
+  }
+
+  #turn(): Promise<void> {
+    if (++this.#turned === TURNS_TO_REST) this.#hasRested();
+    return turn();
+  }
+
+  #hasRested(): void {
+    this.#rested = performance.now();
+    this.#turned = 0;
   }
 
   /** Has the event loop wait for another thread, if only for a moment. */
@@ -172,7 +196,7 @@ export class Poller {
     this.#nap ??= this.#doze();
     await Promise.race([this.#nap, promise]);
     clearTimeout(timer);
-    this.#rested = performance.now();
+    this.#hasRested();
     this.#resting = undefined;
   }
 
@@ -204,7 +228,7 @@ export class Poller {
     try {
       while (this.#entries.size > 0) {
         // Whoever begins to wait within this turn is waited for as well.
-        await turn();
+        await this.#turn();
         if (this.#entries.size > 0) await this.#pollOnce();
       }
     } finally {
@@ -243,15 +267,25 @@ export class Poller {
     const here = alone && !tired && this.#calls === 0;
     let ready = 0;
     if (!alone || this.#lastWait < SHORT_WAIT) {
-      view.setBigUint64(0, 0n, true);
-      view.setBigUint64(8, here ? LONGEST_WAIT : 0n, true);
-      ready = calls.ppoll(fds, BigInt(count), address, 0n);
+      const poll = (nanoseconds: bigint) => {
+        view.setBigUint64(0, 0n, true);
+        view.setBigUint64(8, nanoseconds, true);
+        return calls.ppoll(fds, BigInt(count), address, 0n);
+      };
+      ready = poll(0n);
+      if (here && this.#lastWait < NO_WAIT) {
+        while (ready === 0 && performance.now() - start < NO_WAIT) {
+          calls.sched_yield();
+          ready = poll(0n);
+        }
+      }
+      if (here && ready === 0) ready = poll(LONGEST_WAIT);
     }
     if (alone && ready === 0) {
       this.#polling = async.poll(fds, BigInt(count), LONGEST_POLL);
       await this.#polling;
       this.#polling = undefined;
-      this.#rested = performance.now();
+      this.#hasRested();
     }
     if (alone) this.#lastWait = performance.now() - start;
     if (revents(0)) {

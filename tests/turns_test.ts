@@ -52,25 +52,35 @@ Deno.test("who turns without end still leaves sockets their turn", async () => {
   assertLess(turns / 30, echoes);
 });
 
+/** What a look at descriptors takes by the clock of {@linkcode Waits}. */
+const LOOK = 0.01;
+
 /** A poller whose waits take so many milliseconds of a clock of its own. */
 class Waits implements AsyncDisposable {
   /** When it waited on this thread, and when on another. */
   readonly here: number[] = [];
   readonly elsewhere: number[] = [];
+  /** How often it has left the processor to others. */
+  yields = 0;
   readonly poller: Poller;
   readonly #libcpg = openLibcpg();
   readonly #fd = this.#libcpg.calls.eventfd(0, 0);
   readonly #one = new NativeMemory(this.#libcpg, 8);
   readonly #clock: Disposable;
+  readonly #wait: number;
   #time = performance.now();
+  /** When the descriptor becomes readable. */
+  #due = 0;
 
   constructor(wait: number) {
+    this.#wait = wait;
     const { calls, async } = this.#libcpg;
     this.#one.view.setBigUint64(0, 1n, true);
     this.#clock = stub(performance, "now", () => this.#time);
-    const pass = (waits: number[]) => {
-      waits.push(this.#time);
-      this.#time += wait;
+    const pass = (until: number) => {
+      this.#time = Math.max(this.#time, until);
+      if (this.#time < this.#due) return;
+      this.#due = Infinity;
       calls.write(this.#fd, this.#one.address, 8n);
     };
     this.poller = Poller.of({
@@ -79,14 +89,20 @@ class Waits implements AsyncDisposable {
         ...calls,
         ppoll: (fds, count, longest, mask) => {
           const [, nanoseconds] = new BigUint64Array(viewOf(longest, 16));
-          if (nanoseconds > 0n) pass(this.here);
+          if (nanoseconds > 0n) this.here.push(this.#time);
+          pass(nanoseconds > 0n ? this.#due : this.#time + LOOK);
           return calls.ppoll(fds, count, longest, mask);
+        },
+        sched_yield: () => {
+          this.yields++;
+          return 0;
         },
       },
       async: {
         ...async,
         poll: (fds, count, milliseconds) => {
-          pass(this.elsewhere);
+          this.elsewhere.push(this.#time);
+          pass(this.#due);
           return async.poll(fds, count, milliseconds);
         },
       },
@@ -96,6 +112,7 @@ class Waits implements AsyncDisposable {
 
   /** Waits once. */
   async wait(): Promise<void> {
+    this.#due = this.#time + this.#wait;
     await within(
       "the descriptor to be readable",
       new Promise<number>((resolve) =>
@@ -113,7 +130,7 @@ class Waits implements AsyncDisposable {
   }
 }
 
-for (const wait of [0.1, 0.7]) {
+for (const wait of [0.3, 0.7]) {
   Deno.test(`who waits ${wait} ms again and again rests every 8 ms`, async () => {
     await using waits = new Waits(wait);
     while (waits.elsewhere.length < 4) await waits.wait();
@@ -124,8 +141,30 @@ for (const wait of [0.1, 0.7]) {
   });
 }
 
-Deno.test("who has another thread make a call does not wait on this one", async () => {
+Deno.test("who turns often enough needs no rest", async () => {
+  // 80 turns in 8 ms: the event loop has looked at everything.
   await using waits = new Waits(0.1);
+  for (let i = 0; i < 500; i++) await waits.wait();
+  // Before it knows that the waits are short, it waits elsewhere.
+  assertEquals(waits.elsewhere.length, 1);
+});
+
+Deno.test("who waits but briefly does not go to sleep", async () => {
+  await using waits = new Waits(0.1);
+  for (let i = 0; i < 10; i++) await waits.wait();
+  assertEquals(waits.here, []);
+  assert(waits.yields > 0);
+});
+
+Deno.test("who waits longer goes to sleep at once", async () => {
+  await using waits = new Waits(0.3);
+  for (let i = 0; i < 10; i++) await waits.wait();
+  assert(waits.here.length > 0);
+  assertEquals(waits.yields, 0);
+});
+
+Deno.test("who has another thread make a call does not wait on this one", async () => {
+  await using waits = new Waits(0.3);
   for (let i = 0; i < 5; i++) await waits.wait();
   const before = waits.here.length;
   assert(before > 0);
