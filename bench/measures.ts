@@ -47,7 +47,7 @@ const cpu = "µs of processor";
 export const measures: Record<string, Measure> = {
   flood: {
     title: "Flood to oneself",
-    milliseconds: 250,
+    milliseconds: 400,
     quantities: [
       { name: rate, least: 0.9 },
       { name: cpu, most: 2, only: 64 },
@@ -56,19 +56,19 @@ export const measures: Record<string, Measure> = {
   },
   kept: {
     title: "Flood to oneself, messages kept",
-    milliseconds: 200,
+    milliseconds: 300,
     quantities: [{ name: rate, least: 0.9 }, { name: cpu }],
     run: async (program, ...args) => rateAndCpu(await program.kept(...args)),
   },
   pair: {
     title: "One sender, one receiver",
-    milliseconds: 250,
+    milliseconds: 400,
     quantities: [{ name: rate, least: 0.9 }, { name: cpu }],
     run: async (program, ...args) => rateAndCpu(await program.pair(...args)),
   },
   trips: {
     title: "Round trip",
-    milliseconds: 100,
+    milliseconds: 300,
     quantities: [
       { name: "p50, µs", most: 1.3 },
       { name: "p99, µs", most: 1.3 },

@@ -255,6 +255,7 @@ Deno.test("while the daemon is stopped the event loop turns, and then all goes o
     const bytes = pattern(3_000_000);
     const small = Array.from({ length: 1000 }, (_, i) => pattern(1000, i));
     await node.freeze();
+    const frozen = performance.now();
     const late = watchTimer();
     const sending = [
       group.send(buffer),
@@ -274,7 +275,8 @@ Deno.test("while the daemon is stopped the event loop turns, and then all goes o
     await new Promise((resolve) => setTimeout(resolve, 10_000));
     const lateness = late();
     console.log(`  the timer was ${lateness.toFixed(0)} ms late at worst`);
-    assertLess(lateness, 50);
+    // A call that waited for the daemon would make it late by all of that time.
+    assertLess(lateness, (performance.now() - frozen) / 20);
     await node.thaw();
     const received = await messages(group, 3);
     assertEquals(received, [pattern(1_000_000), text("small"), bytes]);
