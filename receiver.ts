@@ -49,8 +49,10 @@ export class Receiver {
   #turnEnd = 0;
   /** What the connection has broken with. */
   #failure: CpgError | number | undefined;
-  /** How many events have come since the descriptor was ready. */
+  /** How many events this turn has brought. */
   #count = 0;
+  /** Whether nothing was left when the last of them had been taken. */
+  #empty = false;
   #leaving = false;
   #stopped = false;
 
@@ -114,16 +116,12 @@ export class Receiver {
     await Promise.all([this.#watch?.cancel(), this.#dispatching]);
   }
 
-  /** The reader waits: gives it what is there, unless its time is over. */
+  /** The reader waits: gives it what is there, unless this turn is over. */
   pull(): void {
-    if (
+    if (!this.#dispatching) this.resume();
+    else if (
       this.#turnEnd > 0 && this.#wanted && performance.now() < this.#turnEnd
-    ) {
-      this.#run();
-      this.#connection.progress();
-    }
-    if (this.#failure === undefined) this.resume();
-    else if (!this.#dispatching) this.#dispatching = this.#dispatch(0);
+    ) this.#run();
   }
 
   /** Takes some events; a promise where another thread does it. */
@@ -137,11 +135,12 @@ export class Receiver {
       );
       if (typeof result !== "number") {
         this.#turnEnd = 0;
-        return result.then(this.#see, this.#fail);
+        return result.then((result) => this.#see(result));
       }
       this.#see(result);
     } catch (error) {
-      this.#fail(error);
+      this.#turnEnd = 0;
+      this.#failure = unreceived(error);
     }
   }
 
@@ -155,36 +154,47 @@ export class Receiver {
     if (event.type === "membership") this.#note(event);
   };
 
-  readonly #see = (result: number) => {
+  #see(result: number): void {
     if (result === CsError.CS_OK) return;
-    // There is no more to be had for now.
+    // There is no more to be had in this turn.
     this.#turnEnd = 0;
-    if (result !== CsError.CS_ERR_TRY_AGAIN) this.#failure = result;
-  };
+    this.#empty = result === CsError.CS_ERR_TRY_AGAIN;
+    if (!this.#empty) this.#failure = result;
+  }
 
-  readonly #fail = (error: unknown) => {
-    this.#turnEnd = 0;
-    this.#failure = unreceived(error);
-  };
-
-  /** Takes events, or says what the connection has broken with. */
   async #dispatch(revents: number): Promise<void> {
-    const { libcpg } = this.#connection;
-    // Sends that wait go before the next events, and the daemon has work.
-    if (this.#connection.progress()) await Poller.of(libcpg).turn();
-    this.#count = 0;
-    if (this.#failure === undefined && this.#wanted) {
-      this.#turnEnd = performance.now() + LONGEST_TURN;
-      await this.#run();
-      this.#connection.progress();
+    try {
+      await this.#take(revents);
+    } catch (error) {
+      this.#failure = unreceived(error);
     }
-    if ((revents & POLLGONE) && this.#count === 0) {
-      this.#failure ??= CsError.CS_ERR_LIBRARY;
-    }
+    this.#turnEnd = 0;
     this.#dispatching = undefined;
     if (this.#stopped) return;
     if (this.#failure === undefined) this.resume();
     else this.#broken(this.#failure);
+  }
+
+  /** Takes events until none is left, or none is wanted. */
+  async #take(revents: number): Promise<void> {
+    const poller = Poller.of(this.#connection.libcpg);
+    this.#count = 0;
+    // Sends that wait go before the next events, and the daemon has work.
+    if (this.#connection.progress()) await poller.turn();
+    while (this.#wanted && this.#failure === undefined) {
+      this.#count = 0;
+      this.#empty = false;
+      this.#turnEnd = performance.now() + LONGEST_TURN;
+      await this.#run();
+      if (this.#count === 0) break;
+      this.#connection.progress();
+      await poller.turn();
+      // Where they come one by one, the next is not there yet.
+      if (this.#empty && this.#count === 1) break;
+    }
+    if ((revents & POLLGONE) && this.#count === 0) {
+      this.#failure ??= CsError.CS_ERR_LIBRARY;
+    }
   }
 
   /**

@@ -1,11 +1,8 @@
 /** What a receiver makes of the events that it is given. */
 import { assertEquals } from "@std/assert";
 import type { GroupEvent, Member } from "../events.ts";
-import { stub } from "@std/testing/mock";
-import type { CpgError } from "../errors.ts";
 import { CsError } from "../ffi.ts";
 import { openLibcpg } from "../libcpg.ts";
-import { NativeMemory } from "../memory.ts";
 import { Poller } from "../poller.ts";
 import { Receiver } from "../receiver.ts";
 import { until, within } from "./support.ts";
@@ -77,44 +74,4 @@ Deno.test("a list of members without oneself is no departure", async () => {
     (_, taken) => until("the message", () => taken.length >= 3),
   );
   assertEquals(taken, events);
-});
-
-Deno.test("what breaks as the reader asks for more is told", async () => {
-  const libcpg = openLibcpg();
-  const { calls } = libcpg;
-  const fd = calls.eventfd(1, 0);
-  const poller = Poller.of(libcpg);
-  poller.hold();
-  // The reader's turn is a thousandth of a second: enough to be in it here.
-  const now = performance.now.bind(performance);
-  using _clock = stub(performance, "now", () => now() / 100);
-  const failure = Promise.withResolvers<CpgError | number>();
-  let taken = 0;
-  const receiver = new Receiver(
-    { libcpg, fd, handle: 0n, progress: () => false },
-    {
-      run(_handle, _room, _mayLend, take) {
-        if (taken > 0) return CsError.CS_ERR_BAD_HANDLE;
-        const count = new NativeMemory(libcpg, 8);
-        calls.read(fd, count.address, 8n); // Nothing is left to read.
-        count.free();
-        take(message);
-        return CsError.CS_OK;
-      },
-    },
-    false,
-    { room: 1, idle: true, push: () => taken++ },
-    self,
-    failure.resolve,
-  );
-  receiver.resume();
-  await until("the message", () => taken === 1);
-  receiver.pull();
-  assertEquals(
-    await within("the failure", failure.promise),
-    CsError.CS_ERR_BAD_HANDLE,
-  );
-  await receiver.stop();
-  await poller.release();
-  calls.close(fd);
 });

@@ -163,6 +163,30 @@ Deno.test("who waits longer goes to sleep at once", async () => {
   assertEquals(waits.yields, 0);
 });
 
+Deno.test("a stopped clock does not stop the event loop", async () => {
+  const libcpg = openLibcpg();
+  const { calls } = libcpg;
+  const fd = calls.eventfd(1, 0);
+  const count = new NativeMemory(libcpg, 8);
+  const poller = Poller.of({ ...libcpg });
+  poller.hold();
+  using _clock = stub(performance, "now", () => 0);
+  for (let i = 0; i < 3; i++) {
+    const ready = new Promise((resolve) => poller.watch(fd, POLLIN, resolve));
+    if (i > 0) {
+      setTimeout(() => {
+        count.view.setBigUint64(0, 1n, true);
+        calls.write(fd, count.address, 8n);
+      });
+    }
+    await within("the descriptor to be readable", ready);
+    calls.read(fd, count.address, 8n);
+  }
+  await poller.release();
+  count.free();
+  calls.close(fd);
+});
+
 Deno.test("who has another thread make a call does not wait on this one", async () => {
   await using waits = new Waits(0.3);
   for (let i = 0; i < 5; i++) await waits.wait();
