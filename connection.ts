@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { clearTimeout, setTimeout } from "node:timers";
 import { abortable, Ending } from "./abortable.ts";
 import { CpgError } from "./errors.ts";
 import { CpgModelFlag, CsError } from "./ffi.ts";
@@ -101,7 +102,10 @@ export class Connection {
   #refused = false;
   /** Wakes those who wait for progress. */
   readonly #retries = new Set<(progress: boolean) => void>();
-  #retryTimer: { id: ReturnType<typeof setTimeout>; wait: number } | undefined;
+  /** Runs while someone waits; and how long it takes, in milliseconds. */
+  #retryTimer:
+    | { timeout: ReturnType<typeof setTimeout>; wait: number }
+    | undefined;
 
   private constructor(libcpg: Libcpg, handle: bigint) {
     this.libcpg = libcpg;
@@ -191,9 +195,15 @@ export class Connection {
    * @returns Whether there are any.
    */
   progress(): boolean {
+    return this.#retry(true);
+  }
+
+  #retry(progress: boolean): boolean {
     this.#refused = false;
-    for (const retry of this.#retries) retry(true);
-    return this.#retries.size > 0;
+    const waiting = [...this.#retries];
+    this.#retries.clear();
+    for (const retry of waiting) retry(progress);
+    return waiting.length > 0;
   }
 
   /**
@@ -216,19 +226,22 @@ export class Connection {
   }
 
   /**
-   * Has requests tried again after some milliseconds. A timer costs more than
-   * a message, and progress comes before its time, as a rule: so it stays for
-   * the next who waits.
+   * Has requests tried again after some milliseconds. Progress comes before
+   * that, as a rule, so the timer is put off each time someone is the first to
+   * wait: a timer that goes off costs more than some messages.
    */
   #setRetryTimer(milliseconds: number): void {
-    if (this.#retryTimer && this.#retryTimer.wait <= milliseconds) return;
-    clearTimeout(this.#retryTimer?.id);
-    const id = setTimeout(() => {
-      this.#retryTimer = undefined;
-      this.#refused = false;
-      for (const retry of this.#retries) retry(false);
-    }, milliseconds);
-    this.#retryTimer = { id, wait: milliseconds };
+    const { timeout, wait } = this.#retryTimer ?? {};
+    if (this.#retries.size > 0 && wait! <= milliseconds) return;
+    if (wait === milliseconds) {
+      timeout!.refresh();
+      return;
+    }
+    clearTimeout(timeout);
+    this.#retryTimer = {
+      timeout: setTimeout(() => this.#retry(false), milliseconds),
+      wait: milliseconds,
+    };
   }
 
   /** Runs a task when all requests before it are done, and alone. */
@@ -323,7 +336,7 @@ export class Connection {
   async finalize(): Promise<void> {
     await this.exclusive(() => finalize(this.libcpg, this.handle));
     await Poller.of(this.libcpg).release();
-    clearTimeout(this.#retryTimer?.id);
+    clearTimeout(this.#retryTimer?.timeout);
     this.#memory.free();
     this.#pollfd.free();
   }

@@ -38,7 +38,7 @@ const LONGEST_POLL = 5000;
  * A wait shorter than this, in milliseconds, makes it likely that the next one
  * is short, too.
  */
-const SHORT_WAIT = 1;
+const SHORT_WAIT = 2;
 
 /**
  * A wait shorter than this, in milliseconds, makes it likely that the next one

@@ -1,5 +1,6 @@
 /** When messages are given to corosync, and how often. */
-import { assert, assertEquals } from "@std/assert";
+import { setImmediate } from "node:timers";
+import { assert, assertEquals, assertLess } from "@std/assert";
 import { stub } from "@std/testing/mock";
 import { CsError } from "../ffi.ts";
 import { openLibcpg } from "../libcpg.ts";
@@ -41,6 +42,36 @@ Deno.test("what corosync refuses is not given to it again before it gets on", as
   corosync.refusing = false;
   await Promise.all([sending, next]);
   assertEquals(await messages(group, 3), ["zero", "one", "two"].map(text));
+});
+
+Deno.test("a message is tried again however often others begin to wait", async () => {
+  await using group = await joinFresh();
+  using corosync = refusal();
+  using _members = stub(
+    openLibcpg().async,
+    "cpg_membership_get",
+    () => Promise.resolve(CsError.CS_ERR_TRY_AGAIN),
+  );
+  const sending = group.send(text("one"));
+  let over = false;
+  let waits = 0;
+  const others = (async () => {
+    for (; !over; waits++) {
+      const controller = new AbortController();
+      const asking = group.members({ signal: controller.signal });
+      await new Promise((resolve) => setImmediate(resolve));
+      controller.abort();
+      await asking.catch(() => {});
+    }
+  })();
+  await until("some attempts", () => corosync.attempts > 20);
+  // A timer that each of them put off would go off once in thousands.
+  assertLess(waits / corosync.attempts, 200);
+  over = true;
+  await others;
+  corosync.refusing = false;
+  await sending;
+  assertEquals(await messages(group, 1), [text("one")]);
 });
 
 Deno.test("trySend always tries", async () => {
