@@ -31,6 +31,8 @@ export class Outbox {
   #pending: Pending[] = [];
   #running: Promise<void> = Promise.resolve();
   #taken = 0;
+  /** What has shown that the daemon is gone: what follows is not given to it. */
+  #lost: CpgError | undefined;
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -45,12 +47,13 @@ export class Outbox {
   /** Sends at once, or says that it cannot now. */
   trySend(send: Send): boolean {
     if (!send.immediate || this.#pending.length > 0) return false;
+    if (this.#lost) throw undelivered(send, this.#lost, "none");
     try {
       const taken = this.#connection.try(send);
       if (taken) this.#taken++;
       return taken;
     } catch (error) {
-      throw failure(send, error);
+      throw this.#failure(send, error);
     }
   }
 
@@ -82,10 +85,11 @@ export class Outbox {
     for (; this.#pending.length > 0; this.#pending.shift()) {
       const pending = this.#pending[0];
       try {
+        if (this.#lost) throw undelivered(pending.send, this.#lost, "none");
         await this.#deliver(pending);
         pending.resolve(++this.#taken);
       } catch (error) {
-        pending.reject(failure(pending.send, error));
+        pending.reject(this.#failure(pending.send, error));
       } finally {
         pending.send.done?.();
       }
@@ -113,19 +117,22 @@ export class Outbox {
     }, signal);
   }
 
+  /** The error of a send; the first to fail may be what shows the daemon lost. */
+  #failure(send: Send, error: unknown): unknown {
+    if (
+      this.#lost || !(error instanceof CpgError) ||
+      error.code !== "CS_ERR_LIBRARY"
+    ) return error;
+    this.#lost = error;
+    return undelivered(send, error, "unknown");
+  }
+
   /** The connection ends: says of each send what may have become of it. */
   #giveUp(reason: CpgError): void {
     for (const { send, given, reject } of this.#pending) {
       reject(undelivered(send, reason, given ? "unknown" : "none"));
     }
   }
-}
-
-/** The error of a send; the first to fail may be what shows the daemon lost. */
-function failure(send: Send, error: unknown): unknown {
-  return error instanceof CpgError && error.code === "CS_ERR_LIBRARY"
-    ? undelivered(send, error, "unknown")
-    : error;
 }
 
 function undelivered(

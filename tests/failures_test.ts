@@ -1,5 +1,5 @@
 /** That failures below the library come out as what they are. */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Ending } from "../abortable.ts";
 import type { Connection } from "../connection.ts";
 import { CsError } from "../ffi.ts";
@@ -53,6 +53,33 @@ Deno.test("a message that corosync has may be delivered, whatever ends then", as
     const outcome = await outbox.send(send).catch((error) => error.delivery);
     assert(outcome !== "none", `immediate: ${immediate}`);
   }
+});
+
+Deno.test("what waits behind the send that finds the daemon gone is not sent", async () => {
+  let attempts = 0;
+  const send = (immediate: boolean): Send => ({
+    doing: "Cannot send",
+    call: "cpg_mcast_joined",
+    immediate,
+    attempt: () => {
+      attempts++;
+      throw new CpgError("Lost", "cpg_mcast_joined", "CS_ERR_LIBRARY");
+    },
+  });
+  const outbox = new Outbox({
+    ending: new Ending(),
+    maySend: () => true,
+    try: ({ attempt }: Send) => attempt(memory) === CsError.CS_OK,
+    call: async ({ attempt }: Send) => void await attempt(memory),
+  } as unknown as Connection);
+  const outcomes = [false, true, false].map((immediate) =>
+    outbox.send(send(immediate)).catch((error) => error.delivery)
+  );
+  assertEquals(await Promise.all(outcomes), ["unknown", "none", "none"]);
+  await outbox.flush();
+  const error = assertThrows(() => outbox.trySend(send(true)), CpgError);
+  assertEquals(error.delivery, "none");
+  assertEquals(attempts, 1);
 });
 
 testWithC("fragments that libcpg loses do not count as sent", async () => {
