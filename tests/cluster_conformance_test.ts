@@ -19,12 +19,19 @@ function start(node: CorosyncNode, file: string, ...args: string[]) {
   });
 }
 
+/** What a program says until its end, as long as it goes on. */
 async function output(
   { child }: ReturnType<typeof start>,
 ): Promise<string> {
-  const { code, stdout } = await within("a program", child.output(), BOUND);
-  assertEquals(code, 0);
-  return decode(stdout);
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  while (true) {
+    const { done, value } = await within("a program", reader.read(), BOUND);
+    if (done) break;
+    text += value;
+  }
+  assertEquals((await child.status).code, 0);
+  return text;
 }
 
 /** How many maps of zero-copy buffers a node's daemon has. */

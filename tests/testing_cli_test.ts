@@ -89,8 +89,8 @@ for (
 ) {
   test(`exit status ${code} of ${JSON.stringify(args)}`, async () => {
     const outcome = await run([...args]);
-    assertEquals(outcome.code, code);
     assertMatch(outcome.stderr, message);
+    assertEquals(outcome.code, code);
   });
 }
 
