@@ -88,7 +88,9 @@ for (
   ] as const
 ) {
   test(`exit status ${code} of ${JSON.stringify(args)}`, async () => {
-    const outcome = await run([...args]);
+    // Where the path has a folder that is not to be read, a shell does not say
+    // that a command is not found.
+    const outcome = await run([...args], { env: { PATH: "/usr/bin:/bin" } });
     assertMatch(outcome.stderr, message);
     assertEquals(outcome.code, code);
   });
