@@ -59,21 +59,29 @@ export const CLEAN_UP = `exec >/dev/null 2>&1
 members() {
   grep -lsFxz "${FOLDER_VARIABLE}=$0" /proc/[0-9]*/environ | cut -d / -f 3
 }
-daemons=$(tr '\\n' ' ' <"$0/${DAEMONS_FILE}")
+daemons() {
+  tr '\\n' ' ' <"$0/${DAEMONS_FILE}"
+}
+told=" "
 try=0
 while found=$(members) && [ -n "$found" ] && [ $try -lt 200 ]; do
+  known=" $(daemons)" # somebody may have started one meanwhile
   for pid in $found; do
-    case " $daemons" in
+    case "$known" in
       *" $pid "*) [ $try -lt 100 ] || kill -KILL "$pid" ;;
       *) kill -KILL "$pid" ;;
     esac
-    [ $try -gt 0 ] || kill -TERM "$pid"
+    case "$told" in
+      *" $pid "*) ;;
+      *) kill -TERM "$pid" ;;
+    esac
+    told="$told$pid "
     kill -CONT "$pid" # a frozen process would not notice
   done
   try=$((try + 1))
   sleep 0.05
 done
-for pid in $daemons; do
+for pid in $(daemons); do
   rm -rf /dev/shm/qb-$pid-* /dev/shm/qb-corosync-$pid-*
   [ "$(cat /run/corosync.pid)" != "$pid" ] || rm /run/corosync.pid
 done
@@ -86,7 +94,7 @@ rm -rf "$0"`;
  * The same without namespaces: what the kernel did there is done by $0, which
  * is {@linkcode CLEAN_UP}.
  */
-export const ANCHOR_IN_PLACE = `trap '' HUP INT QUIT TERM
+export const ANCHOR_IN_PLACE = `trap '' HUP INT QUIT TERM PIPE
 folder=$(mktemp -d "\${TMPDIR:-/tmp}/corosync-testing.XXXXXX") || exit
 echo "$$ $folder"
 read -r rest <&3

@@ -7,8 +7,8 @@
 import {
   ambientSettings,
   CorosyncNode,
-  deadlineIn,
   type NodeSettings,
+  timeoutOf,
   type View,
   type WaitOptions,
 } from "./node.ts";
@@ -76,7 +76,8 @@ export class Cluster {
     }
     const alone = [...this.nodes.keys()].filter((node) => !named.includes(node))
       .map((node) => [node]);
-    await this.#direct({ sides: [...sides, ...alone] });
+    const occupied = sides.filter((side) => side.length > 0);
+    await this.#direct({ sides: [...occupied, ...alone] });
   }
 
   /** Undoes {@linkcode partition}: every node reaches every other again. */
@@ -114,8 +115,9 @@ export class Cluster {
    *
    * Throws an `Error` that says what each daemon knows if that takes too long.
    */
-  async settled({ timeout = 30_000 }: WaitOptions = {}): Promise<void> {
-    const deadline = deadlineIn(timeout);
+  async settled(options?: WaitOptions): Promise<void> {
+    const timeout = timeoutOf(options);
+    const deadline = Date.now() + timeout;
     /** What daemons knew that seemed to have settled. */
     let before: (View | undefined)[] | undefined;
     for (;;) {

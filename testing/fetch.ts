@@ -6,13 +6,16 @@
  */
 
 import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import process from "node:process";
 import { decode, hasCode } from "./place.ts";
 import { Process } from "./process.ts";
 
 /** How many of the last complaints an error quotes. */
 const QUOTED = 10;
+
+/** What the name of a folder begins with that something is fetched into. */
+const FETCHING = "fetching-";
 
 /** What apt-get says while all is well. */
 const PROGRESS = /^(Get|Hit|Ign|Fetched|Reading|Building)\b/;
@@ -40,10 +43,11 @@ export async function fetchPackages(
     if (await isWhole(root)) return;
 
     for (const name of await names(folder)) {
-      if (name !== "lock") await remove(`${folder}/${name}`);
+      const left = name === basename(root) || name.startsWith(FETCHING);
+      if (left) await remove(`${folder}/${name}`);
     }
     console.error(`Fetching ${list} into ${folder}; nothing is installed`);
-    const work = await mkdtemp(`${folder}/fetching-`);
+    const work = await mkdtemp(`${folder}/${FETCHING}`);
     try {
       await unpack(packages, work);
       if (!await isWhole(`${work}/root`)) {

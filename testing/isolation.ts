@@ -63,6 +63,13 @@ export async function isolate(
   );
 }
 
+/** Throws a `RangeError` if there is no such way of isolation. */
+export function checkIsolation(way: string): void {
+  if (Object.hasOwn(WAYS, way)) return;
+  const ways = Object.keys(WAYS).join(", ");
+  throw new RangeError(`The isolation is one of ${ways}, not ${way}`);
+}
+
 const WAYS: Record<Isolation, () => Promise<Isolated>> = {
   namespaces: () => {
     needRoot();
@@ -120,7 +127,7 @@ async function inNamespaces(
 export function program(...args: string[]): string[] {
   // The module of the command line, whatever its files end in here.
   // Not called `module`, as which a CommonJS module knows itself.
-  const main = import.meta.url.replace("isolation.", "mod.");
+  const main = import.meta.url.replace(/isolation\.(?=[^/]*$)/, "mod.");
   return [...commandFor(main), ...args];
 }
 

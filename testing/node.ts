@@ -141,15 +141,17 @@ export class CorosyncNode {
 
   /** Ends the daemon without warning (SIGKILL). */
   async kill(options?: WaitOptions): Promise<void> {
-    await this.#ended(await this.#signal("KILL"), options);
+    const timeout = timeoutOf(options);
+    await this.#ended(await this.#signal("KILL"), timeout);
   }
 
   /** Has the daemon leave the cluster and end (SIGTERM), frozen or not. */
   async stop(options?: WaitOptions): Promise<void> {
+    const timeout = timeoutOf(options);
     const pid = await this.#signal("TERM");
     // Frozen, it takes that only now; otherwise it may be gone already.
     await this.#signal("CONT").catch(() => {});
-    await this.#ended(pid, options);
+    await this.#ended(pid, timeout);
   }
 
   /** Stops the daemon if it runs, and starts it. */
@@ -159,9 +161,14 @@ export class CorosyncNode {
   }
 
   /** Freezes the daemon (SIGSTOP): it keeps its connections, but is silent. */
-  async freeze({ timeout = 30_000 }: WaitOptions = {}): Promise<void> {
+  async freeze(options?: WaitOptions): Promise<void> {
+    const timeout = timeoutOf(options);
     const pid = await this.#signal("STOP");
-    await this.#until("frozen", timeout, () => this.#state(pid) === "T");
+    await this.#until("frozen", timeout, () => {
+      const state = this.#state(pid);
+      if (state === undefined) throw this.#error("has ended");
+      return state === "T";
+    });
   }
 
   /** Lets a frozen daemon go on (SIGCONT). */
@@ -241,15 +248,20 @@ export class CorosyncNode {
     return state === "Z" && threads <= 1 ? undefined : state;
   }
 
+  /** Signals the daemon, which may have ended when it does. */
   async #signal(name: string): Promise<number> {
     const { pid } = this;
     if (pid === undefined) throw this.#error("is not running");
-    await this.#place.run(["sh", "-c", 'kill -s "$0" "$1"', name, `${pid}`]);
+    const command = ["sh", "-c", 'kill -s "$0" "$1"', name, `${pid}`];
+    await this.#place.run(command).catch((error) => {
+      if (this.#state(pid) !== undefined) throw error;
+    });
     return pid;
   }
 
   /** Waits until the daemon answers, or has ended; returns whether it answers. */
-  async #answers({ timeout = 30_000 }: WaitOptions = {}): Promise<boolean> {
+  async #answers(options?: WaitOptions): Promise<boolean> {
+    const timeout = timeoutOf(options);
     // A daemon takes no connection before its first ring is complete, and a
     // frozen one keeps who asks waiting.
     const seconds = timeout > 1_000 ? "2" : "1";
@@ -262,10 +274,7 @@ export class CorosyncNode {
     return this.pid !== undefined;
   }
 
-  async #ended(
-    pid: number,
-    { timeout = 30_000 }: WaitOptions = {},
-  ): Promise<void> {
+  async #ended(pid: number, timeout: number): Promise<void> {
     await this.#until("ended", timeout, () => this.#state(pid) === undefined);
   }
 
@@ -274,7 +283,7 @@ export class CorosyncNode {
     timeout: number,
     condition: () => boolean | Promise<boolean>,
   ): Promise<void> {
-    const deadline = deadlineIn(timeout);
+    const deadline = Date.now() + timeout;
     while (!await condition()) {
       if (Date.now() > deadline) {
         throw this.#error(`is not ${what} after ${timeout} ms`);
@@ -292,9 +301,9 @@ export class CorosyncNode {
   }
 }
 
-/** The time in so many milliseconds. */
-export function deadlineIn(timeout: number): number {
-  if (timeout >= 0) return Date.now() + timeout;
+/** How long to wait, in milliseconds. */
+export function timeoutOf({ timeout = 30_000 }: WaitOptions = {}): number {
+  if (timeout >= 0) return timeout;
   throw new RangeError(`The timeout is in milliseconds, not ${timeout}`);
 }
 

@@ -30,7 +30,10 @@ export interface Corosync {
 export interface FindOptions {
   /** Use a fetched copy even if corosync is installed. By default false. */
   readonly fetched?: boolean;
-  /** Where fetched copies are kept. By default `.corosync` in the checkout. */
+  /**
+   * Where fetched copies are kept, beside whatever else is there: as `root`,
+   * with a file `lock`. By default `.corosync` in the checkout.
+   */
   readonly folder?: string;
 }
 

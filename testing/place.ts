@@ -23,9 +23,6 @@ exec 3>&2 2>/dev/null # how the command has ended is the status' to tell
 (exec "$@" 2>&3 3>&-)
 exit "$?"`;
 
-/** How long a started command may take to show up as a child. */
-const APPEARS_MS = 5_000;
-
 /** A command running in a {@linkcode Place}. */
 export class PlaceProcess {
   /** The process standing in for the command: its pipes are the command's. */
@@ -54,10 +51,9 @@ export class PlaceProcess {
    */
   async kill(signal: string): Promise<void> {
     const { pid } = this.child;
-    const deadline = Date.now() + APPEARS_MS;
     // Just after the start, the command has yet to be forked, and then is its
     // parent's copy with its parent's traps, in which a signal would be lost.
-    while (!this.#ended && Date.now() < deadline) {
+    while (!this.#ended) {
       const [command] = await childrenOf(pid);
       if (
         command !== undefined &&

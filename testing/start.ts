@@ -8,12 +8,13 @@ import { FURTHER_NODE, START_IN_BACKGROUND } from "./anchor.ts";
 import { Cluster, SWITCH_SOCKET } from "./cluster.ts";
 import type { NodeAddress } from "./config.ts";
 import {
+  checkIsolation,
   isolate,
   type Isolated,
   type Isolation,
   program,
 } from "./isolation.ts";
-import type { NodeSettings, WaitOptions } from "./node.ts";
+import { type NodeSettings, timeoutOf, type WaitOptions } from "./node.ts";
 import { findCorosync, type FindOptions } from "./packages.ts";
 import { SWITCH, type SwitchPlan } from "./switch.ts";
 
@@ -26,13 +27,16 @@ const ANCHOR = 1;
 /** As many as there are addresses. */
 const MOST_NODES = 254;
 
+/** The shortest that corosync takes, in milliseconds. */
+const SHORTEST_TOKEN = 30;
+
 /** Options of {@linkcode startCluster}. */
 export interface StartOptions extends FindOptions, WaitOptions {
   /** How many nodes, from 1 to 254. By default 1. */
   readonly nodes?: number;
   /**
    * After how many milliseconds of silence a node is taken for dead (`token` in
-   * corosync.conf). By default 1,000.
+   * corosync.conf), from 30. By default 1,000.
    */
   readonly token?: number;
   /** The only way of isolation to try. By default the first that works. */
@@ -73,8 +77,8 @@ export class PrivateCluster extends Cluster implements AsyncDisposable {
  * starts the daemons, and waits until they know each other. The machine's own
  * corosync, if one runs, is neither used nor disturbed.
  *
- * Throws an `Error` that says what to do if any of this fails, and a
- * `RangeError` for a number of nodes that cannot be.
+ * Throws an `Error` that says what to do if any of this fails, and before that
+ * a `RangeError` for an option that cannot be.
  *
  * @example Run a command beside a private corosync
  * ```ts
@@ -99,14 +103,21 @@ export class PrivateCluster extends Cluster implements AsyncDisposable {
  * ```
  */
 export async function startCluster(
-  { nodes = 1, token = 1_000, isolation, fetched, folder, timeout }:
-    StartOptions = {},
+  options: StartOptions = {},
 ): Promise<PrivateCluster> {
+  const { nodes = 1, token = 1_000, isolation, fetched, folder } = options;
+  const timeout = timeoutOf(options);
   if (!(Number.isInteger(nodes) && nodes >= 1 && nodes <= MOST_NODES)) {
     throw new RangeError(
       `A cluster has 1 to ${MOST_NODES} nodes, not ${nodes}`,
     );
   }
+  if (!(Number.isInteger(token) && token >= SHORTEST_TOKEN)) {
+    throw new RangeError(
+      `The token is in whole milliseconds from ${SHORTEST_TOKEN}, not ${token}`,
+    );
+  }
+  if (isolation !== undefined) checkIsolation(isolation);
   const several = nodes > 1;
   const corosync = await findCorosync({ fetched, folder });
   const isolated = await isolate(

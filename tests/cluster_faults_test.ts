@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import { type PrivateCluster, startCluster } from "../testing/mod.ts";
-import { equip, finish, Member, sendFromAll } from "./cluster/driver.ts";
+import { BOUND, equip, finish, Member, sendFromAll } from "./cluster/driver.ts";
 import { changes, type Journal } from "./cluster/journal.ts";
 import { judge, type Verdict } from "./cluster/judge.ts";
 import { testOnNodes } from "./nodes.ts";
@@ -25,7 +25,7 @@ function testUnderLoad(
   testOnNodes(`faults: ${name}`, async () => {
     await using equipment = await equip();
     const { folder, program } = equipment;
-    await using cluster = await startCluster({ nodes: 3 });
+    await using cluster = await startCluster({ nodes: 3, timeout: BOUND });
     const options = { group: "faults", folder, reconnect: true };
     const members: Member[] = [];
     for (const node of cluster.nodes) {
@@ -71,7 +71,7 @@ testUnderLoad("kill -9 of a daemon", async ({ cluster, members }) => {
   const [, , third] = cluster.nodes;
   const [ours, theirs] = members.slice(4);
   await third.kill();
-  await cluster.settled();
+  await cluster.settled({ timeout: BOUND });
   await ours.writes("the loss", (text) => text.includes("\nd CS_ERR_LIBRARY"));
   assertEquals(await theirs.end(), 1);
   await progress(members.slice(0, 4));
@@ -91,10 +91,10 @@ testUnderLoad("a freeze of a daemon for 10 s", async (scene) => {
   await lateness([...ours, idle]);
   const end = Date.now() + 10_000;
   await third.freeze();
-  await cluster.settled();
+  await cluster.settled({ timeout: BOUND });
   while (Date.now() < end) await progress(members.slice(0, 4));
   await third.thaw();
-  await cluster.settled();
+  await cluster.settled({ timeout: BOUND });
   const late = await lateness(ours);
   const usual = await lateness([idle]);
   console.log(
@@ -110,10 +110,10 @@ testUnderLoad(
   "a network that is divided and healed",
   async ({ cluster, members }) => {
     await cluster.partition([[0], [1, 2]]);
-    await cluster.settled();
+    await cluster.settled({ timeout: BOUND });
     await progress(members);
     await cluster.heal();
-    await cluster.settled();
+    await cluster.settled({ timeout: BOUND });
     await progress(members);
     const journals = await finish(members);
     for (const { writer, events } of journals) {
@@ -177,7 +177,7 @@ testUnderLoad(
 testOnNodes("faults: 5 % of packets lost and 20 ms of delay", async () => {
   await using equipment = await equip();
   const { folder, program } = equipment;
-  await using cluster = await startCluster({ nodes: 3 });
+  await using cluster = await startCluster({ nodes: 3, timeout: BOUND });
   const seconds: number[] = [];
   const journals: Journal[] = [];
   for (const impairment of [{}, { loss: 0.05, delay: 20 }]) {

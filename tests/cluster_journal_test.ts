@@ -341,6 +341,28 @@ Deno.test("journals: what never came back is counted, and who is to blame", () =
   }
 });
 
+Deno.test("journals: what a member that stays has sent comes back", () => {
+  const journal = parse("1:10", `${FIRST}s 2\n`, true);
+  assertEquals(judge([journal]).problems, ["1:10: 1 never came back"]);
+});
+
+Deno.test("journals: what was said not to be sent does not come", () => {
+  const sender = parse("2:20", `${SECOND}f 3 CS_ERR_LIBRARY none\n`);
+  assertEquals(judge([first, sender]).problems, []);
+  const receiver = parse("1:10", `${FIRST}m 2:20 3 5\n`);
+  assertEquals(judge([receiver, sender]).problems, [
+    "2:20: 3 came, though it was not sent",
+  ]);
+  const unknown = parse("2:20", `${SECOND}f 3 CS_ERR_LIBRARY unknown\n`);
+  assertEquals(judge([receiver, unknown]).problems, []);
+});
+
+Deno.test("journals: the end of a stream is no event", () => {
+  const ended = parse("2:20", `${SECOND}e CS_ERR_LIBRARY\n`);
+  const longer = parse("1:10", `${FIRST}m 2:20 3 5\n`);
+  assertEquals(compare(ended, longer).problems, []);
+});
+
 Deno.test("journals: a line that was cut off is not read", () => {
   assertEquals(parse("1:10", "m 1:10 0 5\nm 1:10 1").events.length, 1);
 });

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { startCluster } from "../testing/mod.ts";
 import { decode } from "../testing/place.ts";
+import { BOUND } from "./cluster/driver.ts";
 import { testOnNodes } from "./nodes.ts";
 import { within } from "./support.ts";
 
@@ -72,7 +73,11 @@ for (
         [Deno.execPath(), "run", ...OPTIONS, PROGRAM, limit],
         { stdout: "piped" },
       );
-      const { code, stdout } = await within("the program", child.output());
+      const { code, stdout } = await within(
+        "the program",
+        child.output(),
+        BOUND,
+      );
       const lines = decode(stdout).trimEnd().split("\n");
       assertEquals(lines, expected);
       assertEquals(code, 0);

@@ -8,13 +8,14 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { isolate } from "../testing/isolation.ts";
+import { isolate, type Isolation } from "../testing/isolation.ts";
 import {
   type Cluster,
   type CorosyncNode,
   type PlaceProcess,
   type PrivateCluster,
   startCluster,
+  type StartOptions,
 } from "../testing/mod.ts";
 import { decode } from "../testing/place.ts";
 import { testOnNodes } from "./nodes.ts";
@@ -107,6 +108,10 @@ test("a network is divided and healed", async () => {
   await cluster.heal();
   await cluster.settled();
   assertEquals(await rings(cluster, 0), [[1, 2, 3, 4]]);
+
+  await cluster.partition([[], [0, 1], [], [2], [3]]);
+  await cluster.settled();
+  assertEquals(await rings(cluster, 0, 2, 3), [[1, 2], [3], [4]]);
 
   await assertRejects(() => cluster.partition([[4]]), RangeError, "no node 4");
   await assertRejects(
@@ -316,12 +321,21 @@ test("one node has no network", async () => {
 });
 
 test("a cluster that cannot be is refused", async () => {
-  for (const nodes of [0, 1.5, 255, NaN]) {
-    const error = await assertRejects(
-      () => startCluster({ nodes }),
+  for (
+    const [options, message] of [
+      ...[0, 1.5, 255, NaN].map((nodes) => [{ nodes }, "1 to 254 nodes"]),
+      ...[0, 29, 30.5, NaN].map((token) => [{ token }, "milliseconds from 30"]),
+      [{ timeout: -1 }, "timeout"],
+      [{ isolation: "jail" as Isolation }, "not jail"],
+    ] as [StartOptions, string][]
+  ) {
+    // Before anything is looked for there.
+    const folder = "/dev/null";
+    await assertRejects(
+      () => startCluster({ ...options, fetched: true, folder }),
       RangeError,
+      message,
     );
-    assertStringIncludes(error.message, "1 to 254 nodes");
   }
   await using empty = await isolate();
   // Without a corosync nearby, one in place could be started there.

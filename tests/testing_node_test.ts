@@ -13,7 +13,7 @@ import { CorosyncNode, startCluster } from "../testing/mod.ts";
 import { findCorosync } from "../testing/packages.ts";
 import { decode, type PlaceProcess } from "../testing/place.ts";
 import { testOnNodes } from "./nodes.ts";
-import { until } from "./support.ts";
+import { until, within } from "./support.ts";
 
 const MODULE = import.meta.resolve("../testing/mod.ts");
 
@@ -158,13 +158,47 @@ test("whoever starts a node with others starts one daemon", async () => {
   await node.stop();
 });
 
+test("a daemon may end before a signal reaches it", async () => {
+  await using cluster = await startCluster();
+  const [node] = cluster.nodes;
+  for (let i = 0; i < 5; i++) {
+    const [restart, ...others] = await Promise.allSettled([
+      node.restart(),
+      node.kill(),
+      node.kill(),
+    ]);
+    assertEquals(restart.status, "fulfilled", `${restart}`);
+    for (const { status } of others) assertEquals(status, "fulfilled");
+  }
+});
+
+test("a daemon that ends is not waited for to freeze", async () => {
+  await using cluster = await startCluster();
+  const [node] = cluster.nodes;
+  for (let i = 0; i < 5; i++) {
+    const frozen = node.freeze().catch((error: Error) => error.message);
+    await node.kill();
+    const outcome = await within("an answer", frozen, 20_000);
+    if (outcome) assertStringIncludes(outcome, "has ended");
+    await node.start();
+  }
+});
+
 test("how long to wait is checked, and may be nothing", async () => {
   await using cluster = await startCluster();
   const [node] = cluster.nodes;
+  const { pid } = node;
   for (const timeout of [NaN, -1]) {
-    await assertRejects(() => node.ready({ timeout }), RangeError, "timeout");
+    for (
+      const call of ["ready", "freeze", "stop", "kill", "restart"] as const
+    ) {
+      await assertRejects(() => node[call]({ timeout }), RangeError, "timeout");
+    }
     await assertRejects(() => cluster.settled({ timeout }), RangeError);
   }
+  // None of them has begun.
+  assert(node.running);
+  assertEquals(node.pid, pid);
   await node.freeze();
   await assertRejects(() => node.ready({ timeout: 0 }), Error, "is not ready");
 });

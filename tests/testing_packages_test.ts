@@ -144,6 +144,13 @@ Deno.test("testing: a fetch that was killed leaves nothing half done", async () 
   assertEquals(list(machine.copies), ["lock", "root"]);
 });
 
+Deno.test("testing: what else is in the folder for copies stays", async () => {
+  using machine = new Machine({ "apt-get": APT_GET, "dpkg-deb": DPKG_DEB });
+  Deno.mkdirSync(`${machine.copies}/mine`, { recursive: true });
+  assertEquals((await outcomeOf(machine.find())).code, 0);
+  assertEquals(list(machine.copies), ["lock", "mine", "root"]);
+});
+
 Deno.test("testing: a fetch that fails says why, and leaves nothing", async () => {
   using machine = new Machine({ "apt-get": APT_GET, "dpkg-deb": DPKG_DEB });
   for (

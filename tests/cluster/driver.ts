@@ -107,7 +107,7 @@ export class Member {
 
   /** What it has written down until now. */
   get journal(): Journal {
-    return parse(this.#name, this.text);
+    return parse(this.#name, this.text, !this.#ended);
   }
 
   /** The same as text, since it was last forgotten. */

@@ -14,7 +14,7 @@
  * and between them, where they are as it happens:
  *
  *   s NUMBER                        a send is done
- *   f NUMBER CODE                   a send has failed
+ *   f NUMBER CODE DELIVERY          a send has failed
  */
 
 /** A line of a journal, split at its spaces. */
@@ -28,21 +28,29 @@ export interface Journal {
   readonly events: readonly Entry[];
   /** The numbers of the messages that it was told were sent. */
   readonly sent: readonly number[];
-  /** The numbers of the messages that it was told were not. */
-  readonly failed: readonly number[];
+  /** The numbers of the messages that it was told were not, and never will be. */
+  readonly unsent: readonly number[];
+  /** Whether it was still a member when this was read. */
+  readonly staying: boolean;
 }
 
 /** Reads a journal; its last line may be cut off. */
-export function parse(writer: string, text: string): Journal {
+export function parse(
+  writer: string,
+  text: string,
+  staying = false,
+): Journal {
   const lines = text.split("\n").slice(0, -1).map((line) => line.split(" "));
-  const numbers = (kind: string) =>
-    lines.filter(([first, number]) => first === kind && number !== "")
-      .map(([, number]) => Number(number));
+  const numbers = (wanted: string, outcome?: string) =>
+    lines.filter(([kind, , , delivery]) =>
+      kind === wanted && delivery === outcome
+    ).map(([, number]) => Number(number));
   return {
     writer,
     events: lines.filter(([kind]) => kind !== "s" && kind !== "f"),
     sent: numbers("s"),
-    failed: numbers("f"),
+    unsent: numbers("f", "none"),
+    staying,
   };
 }
 

@@ -52,7 +52,7 @@ function segments({ writer, events }: Journal): Segment[] {
       current = { ring, nodes: list(nodes), previous, entries: arrival };
       all.push(current);
       arrival = [];
-    } else if (kind === "d") {
+    } else if (kind === "d" || kind === "e") {
       current = undefined;
       arrival = [];
       arrived = false;
@@ -281,20 +281,38 @@ export function judge(journals: readonly Journal[]): Verdict {
       for (const message of comparison.withheld) withheld.add(message);
     }
   }
-  let [delivered, sent, missing] = [0, 0, 0];
+  const messages = journals.flatMap(({ events }) =>
+    events.filter(([kind]) => kind === "m")
+  );
+  const delivered = new Set(
+    messages.map(([, sender, number]) => `${sender} ${number}`),
+  );
+  let [sent, missing] = [0, 0];
   for (const journal of journals) {
-    delivered += journal.events.filter(([kind]) => kind === "m").length;
     sent += journal.sent.length;
     const numbers = lost(journal);
     missing += numbers.length;
     // Who was ended, or whose daemon was, cannot know what became of them.
-    const stayed = !journal.events.some(([kind]) => kind === "d") &&
-      journal.events.some((entry) =>
-        leavers(entry, ":leave").includes(journal.writer)
-      );
+    const { writer, staying, unsent } = journal;
+    const left = journal.events.some((entry) =>
+      leavers(entry, ":leave").includes(writer)
+    );
+    const stayed = (staying || left) &&
+      !journal.events.some(([kind]) => kind === "d");
     if (stayed && numbers.length > 0) {
-      problems.push(`${journal.writer}: ${numbers.length} never came back`);
+      problems.push(`${writer}: ${numbers.length} never came back`);
+    }
+    for (const number of unsent) {
+      if (delivered.has(`${writer} ${number}`)) {
+        problems.push(`${writer}: ${number} came, though it was not sent`);
+      }
     }
   }
-  return { delivered, sent, lost: missing, withheld: withheld.size, problems };
+  return {
+    delivered: messages.length,
+    sent,
+    lost: missing,
+    withheld: withheld.size,
+    problems,
+  };
 }

@@ -104,8 +104,10 @@ async function send(largest: number): Promise<void> {
     }
     note(`s ${number}`);
   } catch (error) {
-    const code = error instanceof CpgError ? error.code : error;
-    note(`f ${number ?? ""} ${code}`);
+    const [code, delivery] = error instanceof CpgError
+      ? [error.code, error.delivery]
+      : [error];
+    note(`f ${number ?? ""} ${code} ${delivery ?? ""}`);
   }
 }
 
