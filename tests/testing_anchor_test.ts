@@ -38,7 +38,7 @@ const DAEMON = `trap '
   setsid sleep 600 &
   echo "$!" >>"$0"
   : >"/dev/shm/qb-corosync-$!-1"
-  exit' TERM
+  exit 0' TERM
 echo "$$" >>"$0"
 : >"/dev/shm/qb-corosync-$$-1"
 echo ready
