@@ -65,22 +65,23 @@ const TURNS = 2;
 /** The most descriptors that connecting takes at a time. */
 const DESCRIPTORS = 3;
 
-/** The last change of a library's handles. */
-const changes = new WeakMap<Libcpg, Promise<unknown>>();
+/** The last call of each library that had to be made in turn. */
+const turns = new WeakMap<Libcpg, Promise<unknown>>();
 
 /**
- * Makes a call that adds or removes a handle, when all such calls before it
- * have returned: libqb's tables of handles are not made for two at once, and
- * would give both the same place.
+ * Makes a call when all calls before it that were made so have returned. That
+ * are those which add or remove a handle, for libqb's tables of handles are not
+ * made for two at once, and would give both the same place; and those which
+ * first look whether there is room, lest another takes it in between.
  */
-export function changeHandles<T>(
+export function inTurn<T>(
   libcpg: Libcpg,
   call: () => Promise<T>,
 ): Promise<T> {
-  const change = (changes.get(libcpg) ?? Promise.resolve())
+  const turn = (turns.get(libcpg) ?? Promise.resolve())
     .then(() => Poller.of(libcpg).elsewhere(call));
-  changes.set(libcpg, change.catch(() => {}));
-  return change;
+  turns.set(libcpg, turn.catch(() => {}));
+  return turn;
 }
 
 /** A handle of libcpg, from `cpg_model_initialize` to `cpg_finalize`. */
@@ -132,11 +133,14 @@ export class Connection {
         flags: CpgModelFlag.DELIVER_INITIAL_TOTEM_CONF,
       });
       const data = memory.address + 8n;
-      const result = await changeHandles(libcpg, () => {
+      const result = await inTurn(libcpg, () => {
         // Without one for the socket, libqb closes descriptor 0, whatever that
         // is; with too few, it says that there is no daemon.
         if (!hasDescriptors(libcpg, DESCRIPTORS)) {
-          throw new CpgError(doing, call, "CS_ERR_NO_RESOURCES");
+          throw new CpgError(doing, call, "CS_ERR_NO_RESOURCES", {
+            remedy:
+              "no more files can be opened: close some, or raise the limit (ulimit -n)",
+          });
         }
         return libcpg.async[call](memory.address, 1, data, 0n);
       });
@@ -183,6 +187,8 @@ export class Connection {
           return await request.attempt(this.#memory);
         });
         if (this.#taken(request, result)) return;
+        // Nothing wakes who begins to wait after the end.
+        this.ending.check();
       }
       const progress = await this.#untilProgress(wait, signal);
       wait = progress ? 1 : Math.min(2 * wait, LONGEST_PAUSE);
@@ -344,5 +350,5 @@ export class Connection {
 
 async function finalize(libcpg: Libcpg, handle: bigint): Promise<void> {
   // Its result is of no use: the handle is gone in any case.
-  await changeHandles(libcpg, () => libcpg.async.cpg_finalize(handle));
+  await inTurn(libcpg, () => libcpg.async.cpg_finalize(handle));
 }

@@ -36,7 +36,8 @@ export class CallbackDispatcher implements Dispatcher {
   readonly callbacks: Callbacks;
   readonly #libcpg: Libcpg;
   readonly #native: NativeCallback[];
-  #event: GroupEvent | undefined;
+  /** What the callback has made of the event. */
+  #outcome: { event: GroupEvent } | { error: unknown } | undefined;
 
   constructor(libcpg: Libcpg) {
     this.#libcpg = libcpg;
@@ -59,14 +60,18 @@ export class CallbackDispatcher implements Dispatcher {
   ): Promise<number> {
     let result: number = CsError.CS_OK;
     for (let count = 0; count < BATCH && room() > 0; count++) {
-      this.#event = undefined;
+      this.#outcome = undefined;
       result = await Poller.of(this.#libcpg).elsewhere(() =>
         this.#libcpg.async.cpg_dispatch(handle, CsDispatch.ONE_NONBLOCKING)
       );
       // The callback has set it meanwhile.
-      const event = this.#event as GroupEvent | undefined;
-      if (result !== CsError.CS_OK || !event) break;
-      take(event);
+      const outcome = this.#outcome as
+        | { event: GroupEvent }
+        | { error: unknown }
+        | undefined;
+      if (result !== CsError.CS_OK || !outcome) break;
+      if ("error" in outcome) throw outcome.error;
+      take(outcome.event);
     }
     return result;
   }
@@ -75,30 +80,41 @@ export class CallbackDispatcher implements Dispatcher {
     for (const native of this.#native) native.close();
   }
 
-  readonly #deliver: CpgDeliver = (_h, _g, nodeId, pid, message, length) => {
-    const data = length === 0n
-      ? new Uint8Array()
-      : new Uint8Array(viewOf(message, Number(length)).slice());
-    this.#event = { type: "message", data, sender: { nodeId, pid } };
-  };
+  /** Keeps an event, or why there is none: what a callback throws is lost. */
+  #keep(make: () => GroupEvent): void {
+    try {
+      this.#outcome = { event: make() };
+    } catch (error) {
+      this.#outcome = { error };
+    }
+  }
 
-  readonly #confchg: CpgConfchg = (_h, _g, ...lists) => {
-    const [members, memberCount, left, leftCount, joined, joinedCount] = lists;
-    this.#event = {
-      type: "membership",
-      members: toMembers(addresses(members, Number(memberCount))),
-      joined: toChanges(addresses(joined, Number(joinedCount))),
-      left: toChanges(addresses(left, Number(leftCount))),
-    };
-  };
+  readonly #deliver: CpgDeliver = (_h, _g, nodeId, pid, message, length) =>
+    this.#keep(() => {
+      const data = length === 0n
+        ? new Uint8Array()
+        : new Uint8Array(viewOf(message, Number(length)).slice());
+      return { type: "message", data, sender: { nodeId, pid } };
+    });
 
-  readonly #totemConfchg: CpgTotemConfchg = (_h, ringId, count, nodes) => {
-    this.#event = {
+  readonly #confchg: CpgConfchg = (_h, _g, ...lists) =>
+    this.#keep(() => {
+      const [members, memberCount, left, leftCount, joined, joinedCount] =
+        lists;
+      return {
+        type: "membership",
+        members: toMembers(addresses(members, Number(memberCount))),
+        joined: toChanges(addresses(joined, Number(joinedCount))),
+        left: toChanges(addresses(left, Number(leftCount))),
+      };
+    });
+
+  readonly #totemConfchg: CpgTotemConfchg = (_h, ringId, count, nodes) =>
+    this.#keep(() => ({
       type: "ring",
       ringId,
       nodes: [...new Uint32Array(viewOf(nodes, count * 4))],
-    };
-  };
+    }));
 }
 
 function addresses(address: bigint, count: number): CpgAddress[] {

@@ -124,6 +124,7 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
     options: SendBufferOptions = {},
   ): Promise<void> {
     try {
+      checkPart(data, options);
       if (this.#sendNow(data, options)) return sent;
     } catch (error) {
       return Promise.reject(error);
@@ -173,12 +174,22 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
    * await counting;
    * ```
    */
+  sendAndConfirm(
+    data: Uint8Array | readonly Uint8Array[],
+    options?: SendOptions,
+  ): Promise<void>;
+  /** The same with a zero-copy buffer. */
+  sendAndConfirm(
+    buffer: ZeroCopyBuffer,
+    options?: SendBufferOptions,
+  ): Promise<void>;
   async sendAndConfirm(
     data: Uint8Array | readonly Uint8Array[] | ZeroCopyBuffer,
     options: SendBufferOptions = {},
   ): Promise<void> {
+    checkPart(data, options);
     const { place, ending } = await this.#send(data, options);
-    if (ending.ended) {
+    if (ending.ended || this.#ending.ended) {
       throw new CpgError(this.#doing, "cpg_dispatch", "CS_ERR_BAD_HANDLE", {
         remedy: "the connection ended; the message may or may not be delivered",
         delivery: "unknown",
@@ -413,4 +424,16 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
     this.#confirmations.end(this.#doing, error);
     await this.#sessions.close(error);
   }
+}
+
+/** Throws if a part is asked for of what cannot be sent in part. */
+function checkPart(
+  data: Uint8Array | readonly Uint8Array[] | ZeroCopyBuffer,
+  { offset, length }: SendBufferOptions,
+): void {
+  if (offset === undefined && length === undefined) return;
+  if (data instanceof ZeroCopyBuffer) return;
+  throw new TypeError(
+    "Cannot send a part: offset and length are for buffers of alloc; send data.subarray(…)",
+  );
 }

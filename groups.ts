@@ -4,7 +4,7 @@
  * @module
  */
 import { abortable } from "./abortable.ts";
-import { changeHandles, Connection, type Request } from "./connection.ts";
+import { Connection, inTurn, type Request } from "./connection.ts";
 import { CpgError } from "./errors.ts";
 import type { Member } from "./events.ts";
 import { CpgIteration, CsError } from "./ffi.ts";
@@ -73,7 +73,7 @@ async function iterate(
     doing,
     call: "cpg_iteration_initialize",
     attempt: async ({ view, address }) => {
-      const result = await changeHandles(
+      const result = await inTurn(
         libcpg,
         () =>
           libcpg.async.cpg_iteration_initialize(
@@ -116,7 +116,7 @@ async function iterate(
     doing,
     call: "cpg_iteration_finalize",
     attempt: () =>
-      changeHandles(
+      inTurn(
         libcpg,
         () => libcpg.async.cpg_iteration_finalize(iteration),
       ),

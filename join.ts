@@ -28,8 +28,8 @@ const DEFAULT_HIGH_WATER_MARK = 2 ** 20;
  * mark is not a positive number.
  * @throws {CpgError} `CS_ERR_LIBRARY` without libcpg or without a daemon,
  * `CS_ERR_TRY_AGAIN` while the daemon is starting, `CS_ERR_ACCESS` if it
- * refuses this user, `CS_ERR_EXIST` if this
- * process has joined the group already.
+ * refuses this user, `CS_ERR_EXIST` if this process has joined the group
+ * already, `CS_ERR_NO_RESOURCES` without a descriptor left.
  *
  * @example Say hello to everyone, and listen
  * ```ts
@@ -104,7 +104,10 @@ function encodeName(name: string | Uint8Array): Uint8Array {
       `Cannot join: a group's name is a string or a Uint8Array, not ${name}`,
     );
   }
-  const bytes = typeof name === "string" ? encodeText(name) : name.slice();
+  // Not `slice`, which for a Buffer copies nothing.
+  const bytes = typeof name === "string"
+    ? encodeText(name)
+    : new Uint8Array(name);
   if (bytes.length === 0) {
     throw new RangeError(
       "Cannot join group: its name is empty (0 bytes); a name has 1 to 128 bytes",

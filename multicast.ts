@@ -123,32 +123,37 @@ function fragments(
   parts: readonly Uint8Array[],
   size: number,
 ): Send {
-  const { libcpg, handle } = connection;
   return {
     doing,
     call,
     immediate: false,
     async attempt(memory) {
-      const content = new NativeMemory(libcpg, size);
+      const content = new NativeMemory(connection.libcpg, size);
       try {
         checkLength(doing, parts, size);
         content.bytes.set(joined(parts, size));
-        const result = await fromMemory(
-          libcpg.async[call],
-          handle,
-          memory,
-          content.address,
-          size,
-        );
-        // libcpg says that all is well when the daemon dies amid the fragments.
-        return result === CsError.CS_OK && connection.broken
-          ? CsError.CS_ERR_LIBRARY
-          : result;
+        return await inFragments(connection, memory, content.address, size);
       } finally {
         content.free();
       }
     },
   };
+}
+
+/** `cpg_mcast_joined` of more than the atomic size. */
+async function inFragments(
+  connection: Connection,
+  memory: NativeMemory,
+  address: bigint,
+  length: number,
+): Promise<number> {
+  const { libcpg, handle } = connection;
+  const mcast = libcpg.async[call];
+  const result = await fromMemory(mcast, handle, memory, address, length);
+  // libcpg says that all is well when the daemon dies amid the fragments.
+  return result === CsError.CS_OK && connection.broken
+    ? CsError.CS_ERR_LIBRARY
+    : result;
 }
 
 /** Throws if the bytes are not there any more as they were. */
@@ -244,13 +249,9 @@ export function buffer(
     immediate,
     done,
     attempt: (memory) =>
-      fromMemory<number | Promise<number>>(
-        (immediate ? libcpg.calls : libcpg.async)[call],
-        handle,
-        memory,
-        address,
-        length,
-      ),
+      immediate
+        ? fromMemory(libcpg.calls[call], handle, memory, address, length)
+        : inFragments(connection, memory, address, length),
   };
 }
 

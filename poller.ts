@@ -201,7 +201,8 @@ export class Poller {
     const memory = new NativeMemory(this.#libcpg, SIZEOF_TIMESPEC);
     memory.view.setBigUint64(0, 0n, true);
     memory.view.setBigUint64(8, 1n, true);
-    await this.#libcpg.async.ppoll(0n, 0n, memory.address, 0n);
+    // Without a thread, a turn has to do.
+    await this.#libcpg.async.ppoll(0n, 0n, memory.address, 0n).catch(turn);
     memory.free();
     this.#nap = undefined;
   }
@@ -262,13 +263,13 @@ export class Poller {
     const start = performance.now();
     const tired = start - this.#rested > REST_CHANCE;
     const here = alone && !tired && this.#calls === 0;
+    const poll = (nanoseconds: bigint) => {
+      view.setBigUint64(0, 0n, true);
+      view.setBigUint64(8, nanoseconds, true);
+      return calls.ppoll(fds, BigInt(count), address, 0n);
+    };
     let ready = 0;
     if (!alone || this.#lastWait < SHORT_WAIT) {
-      const poll = (nanoseconds: bigint) => {
-        view.setBigUint64(0, 0n, true);
-        view.setBigUint64(8, nanoseconds, true);
-        return calls.ppoll(fds, BigInt(count), address, 0n);
-      };
       ready = poll(0n);
       if (here && this.#lastWait < NO_WAIT) {
         // By number as well: a program's tests may have stopped the clock.
@@ -281,7 +282,12 @@ export class Poller {
       if (here && ready === 0) ready = poll(LONGEST_WAIT);
     }
     if (alone && ready === 0) {
-      this.#polling = async.poll(fds, BigInt(count), LONGEST_POLL);
+      this.#polling = async.poll(fds, BigInt(count), LONGEST_POLL)
+        .catch(async () => {
+          // There is no thread to be had, for now.
+          await new Promise((resolve) => setTimeout(resolve, LONGEST_REST));
+          return poll(0n);
+        });
       await this.#polling;
       this.#polling = undefined;
       this.#hasRested();

@@ -79,8 +79,11 @@ export class Sessions {
     signal?.throwIfAborted();
     if (this.#current) return await task(this.#current);
     const begun = Promise.withResolvers<{ result: Promise<T> }>();
-    const begin = (session: Session) =>
+    const begin = (session: Session) => {
+      // Given up, though `abortable` has not said so yet.
+      if (this.#ending.ended || signal?.aborted) return;
       begun.resolve({ result: task(session) });
+    };
     this.#waiting.add(begin);
     try {
       await abortable(begun.promise, this.#ending, signal);

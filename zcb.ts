@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Connection } from "./connection.ts";
+import { type Connection, inTurn } from "./connection.ts";
 import { CpgError } from "./errors.ts";
 import { CsError } from "./ffi.ts";
 import type { NativeMemory } from "./memory.ts";
@@ -258,19 +258,20 @@ export async function allocate(
       remedy: `${libcpg.path} has no such function: send the bytes themselves`,
     });
   }
-  const attempt = async (memory: NativeMemory) => {
-    checkHeld(doing);
-    checkRoom(libcpg, size, doing);
-    const whole = BigInt(mapSizeOf(size) - HEADER);
-    const result = await alloc(handle, whole, memory.address);
-    if (result === CsError.CS_OK) {
-      const address = memory.view.getBigUint64(0, true);
-      allocation = new Allocation(connection, address, size, outstanding);
-    } else {
-      removeLeftover(libcpg, size);
-    }
-    return result;
-  };
+  const attempt = (memory: NativeMemory) =>
+    inTurn(libcpg, async () => {
+      checkHeld(doing);
+      checkRoom(libcpg, size, doing);
+      const whole = BigInt(mapSizeOf(size) - HEADER);
+      const result = await alloc(handle, whole, memory.address);
+      if (result === CsError.CS_OK) {
+        const address = memory.view.getBigUint64(0, true);
+        allocation = new Allocation(connection, address, size, outstanding);
+      } else {
+        removeLeftover(libcpg, size);
+      }
+      return result;
+    });
   let allocation: Allocation | undefined;
   while (!allocation) {
     const progress = watchProgress();

@@ -1,5 +1,6 @@
 /** That failures below the library come out as what they are. */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { stub } from "@std/testing/mock";
 import { Ending } from "../abortable.ts";
 import type { Connection } from "../connection.ts";
 import { CsError } from "../ffi.ts";
@@ -7,7 +8,7 @@ import type { NativeMemory } from "../memory.ts";
 import { CpgError } from "../mod.ts";
 import { Outbox, type Send } from "../outbox.ts";
 import { testWithC, variant } from "./c.ts";
-import { joinFresh, pattern, text, within } from "./support.ts";
+import { joinFresh, pattern, text, until, within } from "./support.ts";
 
 const memory = undefined as unknown as NativeMemory;
 
@@ -84,11 +85,41 @@ Deno.test("what waits behind the send that finds the daemon gone is not sent", a
 
 testWithC("fragments that libcpg loses do not count as sent", async () => {
   await using library = await variant("fragments_lost.c");
-  const group = await joinFresh({ library: library.path });
-  const error = await assertRejects(
-    () => group.send(pattern(3_000_000)),
-    CpgError,
-  );
-  assertEquals(error.delivery, "unknown");
+  for (const shared of [false, true]) {
+    const group = await joinFresh({ library: library.path });
+    const error = await assertRejects(
+      async () => {
+        const data = shared ? await group.alloc(3_000_000) : pattern(3_000_000);
+        await (data instanceof Uint8Array
+          ? group.send(data)
+          : group.send(data));
+      },
+      CpgError,
+    );
+    assertEquals(error.delivery, "unknown");
+    await group.close();
+  }
+});
+
+Deno.test("an event that there is no memory for by callbacks ends the stream", async () => {
+  const group = await joinFresh({ receiving: "callbacks" });
+  const types: string[] = [];
+  const reading = (async () => {
+    for await (const { type } of group) types.push(type);
+  })();
+  await until("the arrival", () => types.includes("membership"));
+  const slice = stub(ArrayBuffer.prototype, "slice", () => {
+    throw new RangeError("no memory");
+  });
+  try {
+    await group.send(text("lost")).catch(() => {});
+    const error = await within(
+      "the end of the stream",
+      assertRejects(() => reading, CpgError),
+    );
+    assertEquals(error.code, "CS_ERR_NO_MEMORY");
+  } finally {
+    slice.restore();
+  }
   await group.close();
 });

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { CpgError, join } from "../mod.ts";
 import { library, testWithC, variant } from "./c.ts";
@@ -8,6 +9,7 @@ import {
   joinFresh,
   run,
   script,
+  within,
 } from "./support.ts";
 
 Deno.test("an empty name, and one of more than 128 bytes, are refused", async () => {
@@ -39,6 +41,14 @@ Deno.test("the length is part of the name: a NUL more is another group", async (
   assertEquals(await plain.members(), [plain.self]);
   assertEquals(await terminated.members(), [terminated.self]);
   assertEquals(await bytes.members(), [bytes.self]);
+});
+
+Deno.test("a name that is changed later is as it was", async () => {
+  const name = Buffer.from(freshName());
+  const group = await join(name);
+  name.fill(120);
+  assertEquals(await group.members(), [group.self]);
+  await within("leave", group.leave());
 });
 
 Deno.test("a high-water mark that is none is refused", async () => {

@@ -137,6 +137,30 @@ Deno.test("the send that finds the daemon gone says what became of it", async ()
   }
 });
 
+Deno.test("who closes as the session comes gives up what waits for it", async () => {
+  const group = await joinFresh({ reconnect: true });
+  async function* events() {
+    for await (const event of group) yield event;
+  }
+  await node.kill();
+  let outcome: Promise<unknown> | undefined;
+  const reading = (async () => {
+    for await (const { type } of events()) {
+      if (type === "disconnected") {
+        outcome = group.send(text("x")).catch(({ code }) => code);
+      } else if (type === "reconnected") {
+        group.close();
+        return;
+      }
+    }
+  })();
+  await until("the loss", () => outcome !== undefined);
+  await node.start();
+  await within("the return", reading);
+  assertEquals(await outcome, "CS_ERR_BAD_HANDLE");
+  await group.close();
+});
+
 Deno.test("it comes back again and again", async () => {
   const group = await joinFresh({ reconnect: true });
   const { events } = record(group);

@@ -83,6 +83,16 @@ Deno.test("a confirmation stops on a signal, and on closing", async () => {
   await within("the rejection", closed);
 });
 
+Deno.test("who confirms just as the group is closed is told so", async () => {
+  const group = await joinFresh();
+  const first = group.send(text("x"));
+  const confirmed = group.sendAndConfirm(text("y"))
+    .catch((error) => error.code);
+  await first;
+  await group.close();
+  assertEquals(await within("an answer", confirmed), "CS_ERR_BAD_HANDLE");
+});
+
 Deno.test("after leaving, what came back is still confirmed to its reader", async () => {
   const group = await joinFresh();
   const confirmed = group.sendAndConfirm(text("x"));

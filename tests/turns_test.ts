@@ -232,6 +232,33 @@ Deno.test("waiting takes one descriptor, however often it begins", async () => {
   close(ready);
 });
 
+Deno.test("where no thread can be had, waiting goes on without", async () => {
+  const libcpg = openLibcpg();
+  const { calls, async } = libcpg;
+  const refuse = () => Promise.reject(new Error("no thread"));
+  const poller = Poller.of({
+    ...libcpg,
+    async: { ...async, poll: refuse, ppoll: refuse },
+  });
+  const fd = calls.eventfd(0, 0);
+  const one = new NativeMemory(libcpg, 8);
+  one.view.setBigUint64(0, 1n, true);
+  poller.hold();
+  const ready = new Promise((resolve) => poller.watch(fd, POLLIN, resolve));
+  const timer = setTimeout(() => calls.write(fd, one.address, 8n), 20);
+  await within("the descriptor to be readable", ready);
+  clearTimeout(timer);
+  let turned = 0;
+  const interval = setInterval(() => turned++);
+  while (turned < 3) await within("a turn", poller.turn());
+  clearInterval(interval);
+  const other = calls.eventfd(0, 0);
+  await within("the end", poller.watch(other, POLLIN, () => {}).cancel());
+  await within("the end", poller.release());
+  one.free();
+  for (const one of [fd, other]) calls.close(one);
+});
+
 Deno.test("a turn does not take a thread that there is not", async () => {
   const libcpg = openLibcpg();
   const { calls, async } = libcpg;

@@ -63,6 +63,25 @@ Deno.test("a nearly full /dev/shm refuses, and serves again once there is room",
   });
 });
 
+Deno.test("two groups that allocate at once do not take the same room", async () => {
+  await withRoom(64e6, async () => {
+    const outcome = await script(`
+      import { join } from "@corosync/cpg";
+      const groups = await Promise.all(
+        [1, 2].map((i) => join(\`twins-\${Deno.pid}-\${i}\`)),
+      );
+      const outcomes = await Promise.all(
+        groups.map((group) =>
+          group.alloc(35_000_000).then(() => "ok", ({ code }) => code)
+        ),
+      );
+      console.log(outcomes.sort().join());
+      await Promise.all(groups.map((group) => group.leave()));
+    `);
+    assertEquals(outcome.stdout, "CS_ERR_NO_SPACE,ok\n", outcome.stderr);
+  });
+});
+
 Deno.test("without a descriptor, or memory to map, an allocation is refused", async () => {
   const program = (limit: string) => `
     import { join } from "@corosync/cpg";

@@ -65,6 +65,19 @@ Deno.test("a length or an offset outside the buffer is refused", async () => {
   assertEquals(await messages(group, 1), [text("first")]);
 });
 
+Deno.test("offset and length are not for bytes", async () => {
+  await using group = await joinFresh();
+  const send = group.send as (data: Uint8Array, part: object) => Promise<void>;
+  for (const part of [{ offset: 1 }, { length: 1 }]) {
+    for (const call of [send, group.sendAndConfirm as typeof send]) {
+      const sending = call.call(group, text("abc"), part);
+      await assertRejects(() => sending, TypeError, "subarray");
+    }
+  }
+  await group.send(text("first"));
+  assertEquals(await messages(group, 1), [text("first")]);
+});
+
 Deno.test("a size that no buffer has is refused", async () => {
   await using group = await joinFresh();
   for (const size of [0, -1, 1.5, NaN, 2 ** 31, 2 ** 53, Infinity]) {
