@@ -13,7 +13,7 @@ import * as multicast from "./multicast.ts";
 import type { SendBufferOptions, SendOptions, WaitOptions } from "./options.ts";
 import type { SessionOptions } from "./session.ts";
 import { type Owner, Sessions } from "./sessions.ts";
-import { allocationOf, ZeroCopyBuffer } from "./zcb.ts";
+import { allocationOf, checkSize, ZeroCopyBuffer } from "./zcb.ts";
 
 /** How to make a group. */
 export interface GroupOptions extends SessionOptions {
@@ -234,6 +234,7 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
   ): Promise<ZeroCopyBuffer> {
     const { signal } = options;
     this.#checkOpen();
+    checkSize(size);
     return await this.#sessions.use(
       (session) => session.alloc(size, signal),
       signal,

@@ -237,6 +237,14 @@ export function allocationOf(buffer: ZeroCopyBuffer): Allocation {
   return allocations.get(buffer)!;
 }
 
+/** Throws if no buffer can have that size. */
+export function checkSize(size: number): void {
+  if (Number.isInteger(size) && size >= 1 && size <= MAX_BUFFER_SIZE) return;
+  throw new RangeError(
+    `Cannot allocate a zero-copy buffer of ${size} bytes: the size is a whole number from 1 to ${MAX_BUFFER_SIZE}`,
+  );
+}
+
 /** `cpg_zcb_alloc`, where it can succeed. */
 export async function allocate(
   connection: Connection,
@@ -244,11 +252,6 @@ export async function allocate(
   outstanding: Set<Allocation>,
   signal?: AbortSignal,
 ): Promise<ZeroCopyBuffer> {
-  if (!Number.isInteger(size) || size < 1 || size > MAX_BUFFER_SIZE) {
-    throw new RangeError(
-      `Cannot allocate a zero-copy buffer of ${size} bytes: the size is a whole number from 1 to ${MAX_BUFFER_SIZE}`,
-    );
-  }
   const { handle, libcpg } = connection;
   const doing = `Cannot allocate a zero-copy buffer of ${size} bytes`;
   const call = "cpg_zcb_alloc";

@@ -230,6 +230,17 @@ Deno.test("what was pending says whether it may be delivered", async () => {
   }
 });
 
+Deno.test("what cannot be is refused while there is no daemon, too", async () => {
+  const group = await joinFresh({ reconnect: true });
+  const { events } = record(group);
+  await node.kill();
+  await until("the loss", () => types(events).includes("disconnected"));
+  await within("an answer", assertRejects(() => group.alloc(-1), RangeError));
+  await node.start();
+  await within("the return", group.members());
+  await group.close();
+});
+
 Deno.test("closing while there is no daemon ends the attempts", async () => {
   for (const end of ["leave", "close"] as const) {
     const group = await joinFresh({ reconnect: true });
