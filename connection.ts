@@ -101,7 +101,7 @@ export class Connection {
   #sendsLeft = 0;
   #looksLeft = 0;
   #refused = false;
-  /** Wakes those who wait for progress. */
+  /** Those who wait for progress. */
   readonly #retries = new Set<(progress: boolean) => void>();
   /** Runs while someone waits; and how long it takes, in milliseconds. */
   #retryTimer:
@@ -190,45 +190,50 @@ export class Connection {
         // Nothing wakes who begins to wait after the end.
         this.ending.check();
       }
-      const progress = await this.#untilProgress(wait, signal);
-      wait = progress ? 1 : Math.min(2 * wait, LONGEST_PAUSE);
+      wait = await this.#untilProgress(wait, signal);
     }
   }
 
-  /**
-   * Has requests that corosync did not take tried again, since it is at work.
-   *
-   * @returns Whether there are any.
-   */
-  progress(): boolean {
-    return this.#retry(true);
+  /** Has requests that corosync did not take tried again: it is at work. */
+  progress(): void {
+    this.#retry(true);
   }
 
-  #retry(progress: boolean): boolean {
+  #retry(progress: boolean): void {
     this.#refused = false;
     const waiting = [...this.#retries];
     this.#retries.clear();
     for (const retry of waiting) retry(progress);
-    return waiting.length > 0;
   }
 
   /**
-   * Resolves on progress, but not after more than some milliseconds; says
-   * whether there was any.
+   * Calls `retry` once, on progress or else after some milliseconds, with how
+   * long to wait should corosync refuse again; the result stops that.
    */
+  onProgress(
+    milliseconds: number,
+    retry: (milliseconds: number) => void,
+  ): () => void {
+    this.#setRetryTimer(milliseconds);
+    const waiter = (progress: boolean) =>
+      retry(progress ? 1 : Math.min(2 * milliseconds, LONGEST_PAUSE));
+    this.#retries.add(waiter);
+    return () => this.#retries.delete(waiter);
+  }
+
+  /** Resolves as `onProgress` calls, or when the signal is aborted. */
   async #untilProgress(
     milliseconds: number,
     signal?: AbortSignal,
-  ): Promise<boolean> {
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    const abort = () => resolve(false);
-    this.#setRetryTimer(milliseconds);
+  ): Promise<number> {
+    const { promise, resolve } = Promise.withResolvers<number>();
+    const forget = this.onProgress(milliseconds, resolve);
+    const abort = () => resolve(milliseconds);
     signal?.addEventListener("abort", abort);
-    this.#retries.add(resolve);
-    const progress = await promise;
-    this.#retries.delete(resolve);
+    const next = await promise;
+    forget();
     signal?.removeEventListener("abort", abort);
-    return progress;
+    return next;
   }
 
   /**

@@ -125,26 +125,19 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
   ): Promise<void> {
     try {
       checkPart(data, options);
-      if (this.#sendNow(data, options)) return sent;
+      this.#checkOpen();
+      const session = this.#sessions.current;
+      if (session && !options.signal && !(data instanceof ZeroCopyBuffer)) {
+        const { connection, outbox } = session;
+        const send = multicast.message(connection, this.#doing, data);
+        // The usual case, for which no promise has to be made.
+        if (outbox.isClear() && outbox.trySend(send)) return sent;
+        return outbox.send(send).then(() => {});
+      }
     } catch (error) {
       return Promise.reject(error);
     }
     return this.#send(data, options).then(() => {});
-  }
-
-  /** The usual case of a send, for which no promise has to be made. */
-  #sendNow(
-    data: Uint8Array | readonly Uint8Array[] | ZeroCopyBuffer,
-    options: SendBufferOptions,
-  ): boolean {
-    this.#checkOpen();
-    const session = this.#sessions.current;
-    if (
-      options.signal || data instanceof ZeroCopyBuffer ||
-      !session?.outbox.isClear()
-    ) return false;
-    const send = multicast.message(session.connection, this.#doing, data);
-    return session.outbox.trySend(send);
   }
 
   /**

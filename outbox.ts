@@ -4,7 +4,7 @@
  * @module
  */
 import type { Connection, Request } from "./connection.ts";
-import { CpgError, CsError, type Delivery } from "./errors.ts";
+import { CpgError, CsError } from "./errors.ts";
 
 /** A send; its `attempt` answers at once if it is `immediate`. */
 export interface Send extends Request {
@@ -28,9 +28,13 @@ interface Pending {
 /** Makes the sends of a group in the order in which they are asked for. */
 export class Outbox {
   readonly #connection: Connection;
-  #pending: Pending[] = [];
-  #running: Promise<void> = Promise.resolve();
+  /** The first is being made, or waits for its next attempt. */
+  readonly #pending: Pending[] = [];
+  /** Who waits until there is nothing to send. */
+  readonly #flushing: (() => void)[] = [];
   #taken = 0;
+  /** How long to wait if corosync refuses the next one, in milliseconds. */
+  #wait = 1;
   /** What has shown that the daemon is gone: what follows is not given to it. */
   #lost: CpgError | undefined;
 
@@ -47,13 +51,14 @@ export class Outbox {
   /** Sends at once, or says that it cannot now. */
   trySend(send: Send): boolean {
     if (!send.immediate || this.#pending.length > 0) return false;
-    if (this.#lost) throw undelivered(send, this.#lost, "none");
+    const given = !this.#lost;
     try {
+      if (this.#lost) throw this.#lost;
       const taken = this.#connection.try(send);
       if (taken) this.#taken++;
       return taken;
     } catch (error) {
-      throw this.#failure(send, error);
+      throw this.#failure(send, given, error);
     }
   }
 
@@ -72,41 +77,63 @@ export class Outbox {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     const given = false;
     this.#pending.push({ send, signal, given, resolve, reject });
-    if (this.#pending.length === 1) this.#running = this.#run();
+    if (this.#pending.length === 1) this.#run();
     return promise;
   }
 
   /** Resolves when there is nothing to send. */
   async flush(): Promise<void> {
-    await this.#running;
+    if (this.#pending.length === 0) return;
+    await new Promise<void>((resolve) => this.#flushing.push(resolve));
   }
 
-  async #run(): Promise<void> {
-    for (; this.#pending.length > 0; this.#pending.shift()) {
+  /**
+   * Makes one send after the other until one has to wait: without a promise
+   * between them, for under load every send waits.
+   */
+  #run(): void {
+    while (this.#pending.length > 0) {
       const pending = this.#pending[0];
       try {
-        if (this.#lost) throw undelivered(pending.send, this.#lost, "none");
-        await this.#deliver(pending);
-        pending.resolve(++this.#taken);
+        if (!this.#deliver(pending)) return;
+        this.#succeed(pending);
       } catch (error) {
-        pending.reject(this.#failure(pending.send, error));
-      } finally {
-        pending.send.done?.();
+        this.#fail(pending, error);
       }
     }
   }
 
-  async #deliver(pending: Pending): Promise<void> {
+  /** Makes a send; false if that goes on, and `#run` will. */
+  #deliver(pending: Pending): boolean {
     const { send, signal } = pending;
+    const connection = this.#connection;
     signal?.throwIfAborted();
-    if (send.immediate && !this.#connection.refused) {
-      if (!this.#connection.maySend()) await this.#connection.untilWritable();
-      this.#connection.ending.check();
+    if (this.#lost) throw this.#lost;
+    connection.ending.check();
+    if (send.immediate && !connection.refused) {
+      if (!connection.maySend()) {
+        this.#after(pending, connection.untilWritable(), false);
+        return false;
+      }
       pending.given = true;
-      if (this.#connection.try(send)) return;
+      if (connection.try(send)) return true;
       pending.given = false;
     }
-    await this.#connection.call({
+    if (send.immediate && connection.refused) {
+      connection.onProgress(this.#wait, (wait) => {
+        this.#wait = wait;
+        this.#run();
+      });
+      return false;
+    }
+    this.#after(pending, this.#request(pending), true);
+    return false;
+  }
+
+  /** Makes a send when all requests before it are done. */
+  #request(pending: Pending): Promise<void> {
+    const { send, signal } = pending;
+    return this.#connection.call({
       ...send,
       attempt: async (memory) => {
         pending.given = true;
@@ -117,35 +144,63 @@ export class Outbox {
     }, signal);
   }
 
+  /** Goes on after something that was waited for, with which it may be done. */
+  async #after(
+    pending: Pending,
+    waited: Promise<void>,
+    done: boolean,
+  ): Promise<void> {
+    try {
+      await waited;
+      if (done) this.#succeed(pending);
+    } catch (error) {
+      this.#fail(pending, error);
+    }
+    this.#run();
+  }
+
+  #succeed({ send, resolve }: Pending): void {
+    this.#wait = 1;
+    resolve(++this.#taken);
+    this.#finish(send);
+  }
+
+  #fail({ send, given, reject }: Pending, error: unknown): void {
+    reject(this.#failure(send, given, error));
+    this.#finish(send);
+  }
+
+  #finish(send: Send): void {
+    send.done?.();
+    this.#pending.shift();
+    if (this.#pending.length > 0) return;
+    for (const resolve of this.#flushing.splice(0)) resolve();
+  }
+
   /** The error of a send; the first to fail may be what shows the daemon lost. */
-  #failure(send: Send, error: unknown): unknown {
-    if (
-      this.#lost || !(error instanceof CpgError) ||
-      error.code !== "CS_ERR_LIBRARY"
-    ) return error;
-    this.#lost = error;
-    return undelivered(send, error, "unknown");
+  #failure(
+    { doing, call }: Send,
+    given: boolean,
+    error: unknown,
+  ): unknown {
+    const lost = this.#connection.ending.ended || this.#lost ||
+      error instanceof CpgError && error.code === "CS_ERR_LIBRARY";
+    if (!lost || !(error instanceof CpgError)) return error;
+    const cause = this.#lost ??= error;
+    const outcome = given
+      ? "the message may or may not be delivered"
+      : "the message was not sent";
+    return new CpgError(doing, call, cause.value, {
+      remedy: `${cause.message}; ${outcome}`,
+      cause,
+      delivery: given ? "unknown" : "none",
+    });
   }
 
   /** The connection ends: says of each send what may have become of it. */
   #giveUp(reason: CpgError): void {
     for (const { send, given, reject } of this.#pending) {
-      reject(undelivered(send, reason, given ? "unknown" : "none"));
+      reject(this.#failure(send, given, reason));
     }
   }
-}
-
-function undelivered(
-  { doing, call }: Send,
-  cause: CpgError,
-  delivery: Delivery,
-): CpgError {
-  const outcome = delivery === "none"
-    ? "the message was not sent"
-    : "the message may or may not be delivered";
-  return new CpgError(doing, call, cause.value, {
-    remedy: `${cause.message}; ${outcome}`,
-    cause,
-    delivery,
-  });
 }

@@ -77,13 +77,15 @@ function turn(): Promise<void> {
 
 /** One descriptor that is being waited for. */
 export interface Watch {
+  /** Waits for other events from now on. */
+  change(events: number): void;
   /** Stops waiting; resolves when no `poll` looks at the descriptor. */
   cancel(): Promise<void>;
 }
 
 interface Entry {
   readonly fd: number;
-  readonly events: number;
+  events: number;
   readonly ready: (revents: number) => void;
 }
 
@@ -152,7 +154,14 @@ export class Poller {
     this.#entries.add(entry);
     if (this.#loop) this.#wake();
     else this.#loop = this.#run();
-    return { cancel: () => this.#cancel(entry) };
+    return {
+      change: (events) => {
+        if (entry.events === events) return;
+        entry.events = events;
+        this.#wake();
+      },
+      cancel: () => this.#cancel(entry),
+    };
   }
 
   /**
@@ -225,7 +234,7 @@ export class Poller {
     try {
       while (this.#entries.size > 0) {
         // Whoever begins to wait within this turn is waited for as well.
-        await turn();
+        await this.turn();
         if (++this.#turned === TURNS_TO_REST) this.#hasRested();
         if (this.#entries.size > 0) await this.#pollOnce();
       }

@@ -42,8 +42,6 @@ export class Receiver {
   #hasArrived = false;
   readonly #departed = Promise.withResolvers<void>();
   #watch: Watch | undefined;
-  /** What `#watch` waits for. */
-  #watched = 0;
   #dispatching: Promise<void> | undefined;
   /** Until when the reader may be given more in this turn; 0 for no more. */
   #turnEnd = 0;
@@ -82,9 +80,10 @@ export class Receiver {
     if (this.#dispatching || this.#stopped) return;
     // With a full inbox, only the loss of the daemon is of interest.
     const events = this.#wanted ? POLLIN : 0;
-    if (this.#watch && this.#watched === events) return;
-    this.#watch?.cancel();
-    this.#watched = events;
+    if (this.#watch) {
+      this.#watch.change(events);
+      return;
+    }
     this.#watch = Poller.of(this.#connection.libcpg).watch(
       this.#connection.fd,
       events,
@@ -180,7 +179,7 @@ export class Receiver {
     const poller = Poller.of(this.#connection.libcpg);
     this.#count = 0;
     // Sends that wait go before the next events, and the daemon has work.
-    if (this.#connection.progress()) await poller.turn();
+    this.#connection.progress();
     while (this.#wanted && this.#failure === undefined) {
       this.#count = 0;
       this.#empty = false;
@@ -188,9 +187,10 @@ export class Receiver {
       await this.#run();
       if (this.#count === 0) break;
       this.#connection.progress();
-      await poller.turn();
-      // Where they come one by one, the next is not there yet.
+      // Where they come one by one, the next is not there yet. Waiting for it
+      // gives the event loop its turn, too.
       if (this.#empty && this.#count === 1) break;
+      await poller.turn();
     }
     if ((revents & POLLGONE) && this.#count === 0) {
       this.#failure ??= CsError.CS_ERR_LIBRARY;

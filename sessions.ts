@@ -122,6 +122,8 @@ export class Sessions {
     this.#self = session.self;
     this.#receiving = session.receiving;
     this.#current = session;
+    // The reader may have asked for more while there was nobody to hear it.
+    session.receiver.resume();
     for (const begin of this.#waiting) begin(session);
   }
 

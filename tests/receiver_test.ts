@@ -37,7 +37,7 @@ async function received(
   poller.hold();
   const taken: GroupEvent[] = [];
   const receiver = new Receiver(
-    { libcpg, fd, handle: 0n, progress: () => false },
+    { libcpg, fd, handle: 0n, progress: () => {} },
     {
       run(_handle, _room, _mayLend, take) {
         for (const event of calls.shift() ?? []) take(event);
