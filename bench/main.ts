@@ -14,6 +14,7 @@ import { chart } from "./chart.ts";
 import { circumstances } from "./circumstances.ts";
 import { measures, MEMORY, SIZES, WARM_UP } from "./measures.ts";
 import { nodePeer, onNode } from "./node.ts";
+import { separate } from "./processors.ts";
 import { Program } from "./programs.ts";
 import type { Name, Results, Run } from "./results.ts";
 import { replaceResults, summary, tables } from "./tables.ts";
@@ -29,18 +30,20 @@ const duration = quick ? 40_000 : 270_000;
 /** Fewer rounds than this would say nothing. */
 const FEWEST_ROUNDS = 3;
 
+const separated = await separate();
 openLibcpg(); // What the C program is to be linked against.
 await using stack = new AsyncDisposableStack();
 const programs: Partial<Record<Name, Program>> = {};
 if (hasCompiler) {
   const built = stack.use(await build("../../bench/peer.c"));
-  const command = (group: string) => [built.path, group];
+  const command = (group: string) => [...separated, built.path, group];
   programs.c = stack.use(await Program.start("c", command));
 } else {
   console.error("There is no C compiler (cc), so there is nothing beside it.");
 }
 // Under default flags, with nothing but the right to load libcpg.
 const command = (group: string) => [
+  ...separated,
   Deno.execPath(),
   "run",
   "--quiet",
@@ -56,7 +59,8 @@ if (typeof peer === "string") {
   console.error(`Node is left out (deno task build:npm?): ${peer}`);
 } else {
   stack.use(peer);
-  programs.node = stack.use(await Program.start("node", peer.command));
+  const command = (group: string) => [...separated, ...peer.command(group)];
+  programs.node = stack.use(await Program.start("node", command));
 }
 
 const runs: Run[] = [];
@@ -93,7 +97,13 @@ for (const name of names) {
 show("");
 
 const results: Results = {
-  circumstances: { ...await circumstances(), rounds: round - 1 },
+  circumstances: {
+    ...await circumstances(),
+    placement: separated.length > 0
+      ? "the daemon on one processor, the programs on the others"
+      : "as the kernel has it",
+    rounds: round - 1,
+  },
   runs,
   memory,
 };
