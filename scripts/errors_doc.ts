@@ -26,8 +26,9 @@ the others.
 A group throws some errors on its own, before libcpg comes to the same or to
 worse: that the library cannot be loaded (\`CS_ERR_LIBRARY\` of \`dlopen\`) or
 lacks a function (\`CS_ERR_NOT_SUPPORTED\`), that there is no memory
-(\`CS_ERR_NO_MEMORY\` of \`malloc\`), that a buffer cannot be allocated
-(\`CS_ERR_NO_SPACE\`, \`CS_ERR_NO_RESOURCES\` or \`CS_ERR_NO_MEMORY\` of
+(\`CS_ERR_NO_MEMORY\` of \`malloc\`), that no descriptor is left
+(\`CS_ERR_NO_RESOURCES\` of \`cpg_model_initialize\`), that a buffer cannot be
+allocated (\`CS_ERR_NO_SPACE\`, \`CS_ERR_NO_RESOURCES\` or \`CS_ERR_NO_MEMORY\` of
 \`cpg_zcb_alloc\`), and that it is closed (\`CS_ERR_BAD_HANDLE\` of
 \`cpg_finalize\`). Their messages say what to do.
 `;
