@@ -29,7 +29,7 @@ testOnNodes(
     await status;
     await input.close().catch(() => {});
     assertEquals(names(folder), []);
-    await Deno.remove(folder);
+    await Deno.remove(folder, { recursive: true });
   },
 );
 
