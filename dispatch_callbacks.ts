@@ -30,6 +30,9 @@ import {
 /** The most events that are taken at a time. */
 const BATCH = 128;
 
+/** What a callback has come to. */
+type Outcome = { event: GroupEvent } | { error: unknown };
+
 /** Takes events out of one connection by callbacks in JavaScript. */
 export class CallbackDispatcher implements Dispatcher {
   readonly receiving = "callbacks";
@@ -37,7 +40,7 @@ export class CallbackDispatcher implements Dispatcher {
   readonly #libcpg: Libcpg;
   readonly #native: NativeCallback[];
   /** What the callback has made of the event. */
-  #outcome: { event: GroupEvent } | { error: unknown } | undefined;
+  #outcome: Outcome | undefined;
 
   constructor(libcpg: Libcpg) {
     this.#libcpg = libcpg;
@@ -65,10 +68,7 @@ export class CallbackDispatcher implements Dispatcher {
         this.#libcpg.async.cpg_dispatch(handle, CsDispatch.ONE_NONBLOCKING)
       );
       // The callback has set it meanwhile.
-      const outcome = this.#outcome as
-        | { event: GroupEvent }
-        | { error: unknown }
-        | undefined;
+      const outcome = this.#outcome as Outcome | undefined;
       if (result !== CsError.CS_OK || !outcome) break;
       if ("error" in outcome) throw outcome.error;
       take(outcome.event);

@@ -13,7 +13,7 @@ import * as multicast from "./multicast.ts";
 import type { SendBufferOptions, SendOptions, WaitOptions } from "./options.ts";
 import type { SessionOptions } from "./session.ts";
 import { type Owner, Sessions } from "./sessions.ts";
-import { allocationOf, checkSize, ZeroCopyBuffer } from "./zcb.ts";
+import { allocationOf, checkPart, checkSize, ZeroCopyBuffer } from "./zcb.ts";
 
 /** How to make a group. */
 export interface GroupOptions extends SessionOptions {
@@ -418,16 +418,4 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
     this.#confirmations.end(this.#doing, error);
     await this.#sessions.close(error);
   }
-}
-
-/** Throws if a part is asked for of what cannot be sent in part. */
-function checkPart(
-  data: Uint8Array | readonly Uint8Array[] | ZeroCopyBuffer,
-  { offset, length }: SendBufferOptions,
-): void {
-  if (offset === undefined && length === undefined) return;
-  if (data instanceof ZeroCopyBuffer) return;
-  throw new TypeError(
-    "Cannot send a part: offset and length are for buffers of alloc; send data.subarray(…)",
-  );
 }

@@ -9,6 +9,7 @@ import { CpgError } from "./errors.ts";
 import { CsError } from "./ffi.ts";
 import type { NativeMemory } from "./memory.ts";
 import { detach, viewOf } from "./native/deno.ts";
+import type { SendBufferOptions } from "./options.ts";
 import {
   checkRoom,
   emptyContent,
@@ -242,6 +243,18 @@ export function checkSize(size: number): void {
   if (Number.isInteger(size) && size >= 1 && size <= MAX_BUFFER_SIZE) return;
   throw new RangeError(
     `Cannot allocate a zero-copy buffer of ${size} bytes: the size is a whole number from 1 to ${MAX_BUFFER_SIZE}`,
+  );
+}
+
+/** Throws if a part is asked for of what cannot be sent in part. */
+export function checkPart(
+  data: Uint8Array | readonly Uint8Array[] | ZeroCopyBuffer,
+  { offset, length }: SendBufferOptions,
+): void {
+  if (offset === undefined && length === undefined) return;
+  if (data instanceof ZeroCopyBuffer) return;
+  throw new TypeError(
+    "Cannot send a part: offset and length are for buffers of alloc; send data.subarray(…)",
   );
 }
 

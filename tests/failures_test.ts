@@ -4,6 +4,7 @@ import { stub } from "@std/testing/mock";
 import { Ending } from "../abortable.ts";
 import type { Connection } from "../connection.ts";
 import { CsError } from "../ffi.ts";
+import { openLibcpg } from "../libcpg.ts";
 import type { NativeMemory } from "../memory.ts";
 import { CpgError } from "../mod.ts";
 import { Outbox, type Send } from "../outbox.ts";
@@ -122,4 +123,20 @@ Deno.test("an event that there is no memory for by callbacks ends the stream", a
     slice.restore();
   }
   await group.close();
+});
+
+Deno.test("leaving ends with closing, even if corosync is busy", async () => {
+  const group = await joinFresh();
+  const { promise, resolve } = Promise.withResolvers<number>();
+  let asked = 0;
+  using _ = stub(openLibcpg().async, "cpg_leave", () => {
+    const busy = Promise.resolve(CsError.CS_ERR_TRY_AGAIN);
+    return asked++ < 3 ? busy : promise;
+  });
+  const leaving = group.leave();
+  await until("some attempts", () => asked === 4);
+  const closing = group.close();
+  resolve(CsError.CS_ERR_TRY_AGAIN);
+  await within("close", closing);
+  await within("leave", leaving);
 });

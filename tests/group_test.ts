@@ -5,9 +5,6 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import { stub } from "@std/testing/mock";
-import { CsError } from "../ffi.ts";
-import { openLibcpg } from "../libcpg.ts";
 import { CpgError, type Group } from "../mod.ts";
 import {
   eventWhere,
@@ -170,22 +167,6 @@ Deno.test("leaving inside the loop ends the loop", async () => {
     if (event.type === "membership") await group.leave();
   }
   assert(events >= 2);
-});
-
-Deno.test("leaving ends with closing, even if corosync is busy", async () => {
-  const group = await joinFresh();
-  const { promise, resolve } = Promise.withResolvers<number>();
-  let asked = 0;
-  using _ = stub(openLibcpg().async, "cpg_leave", () => {
-    const busy = Promise.resolve(CsError.CS_ERR_TRY_AGAIN);
-    return asked++ < 3 ? busy : promise;
-  });
-  const leaving = group.leave();
-  await until("some attempts", () => asked === 4);
-  const closing = group.close();
-  resolve(CsError.CS_ERR_TRY_AGAIN);
-  await within("close", closing);
-  await within("leave", leaving);
 });
 
 Deno.test("a second leave or close does nothing", async () => {

@@ -49,6 +49,11 @@ export function descriptors(): number {
   return [...Deno.readDirSync("/proc/self/fd")].length;
 }
 
+/** The names in a folder, in order. */
+export function namesIn(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].map(({ name }) => name).toSorted();
+}
+
 /** Whether no descriptors are left but those of before. */
 export function noMoreThan(before: number): boolean {
   // Node and Bun may have opened some of their own since.

@@ -8,10 +8,7 @@ import {
 } from "../testing/anchor.ts";
 import { isolate } from "../testing/isolation.ts";
 import { testOnNodes } from "./nodes.ts";
-
-function names(folder: string): string[] {
-  return [...Deno.readDirSync(folder)].map(({ name }) => name);
-}
+import { namesIn } from "./support.ts";
 
 testOnNodes(
   "testing: who dies before the greeting leaves nothing",
@@ -28,7 +25,7 @@ testOnNodes(
     await input.write(new TextEncoder().encode("\n"));
     await status;
     await input.close().catch(() => {});
-    assertEquals(names(folder), []);
+    assertEquals(namesIn(folder), []);
     await Deno.remove(folder, { recursive: true });
   },
 );
@@ -59,8 +56,8 @@ testOnNodes(
     await output.read();
     await place.run(["sh", "-c", CLEAN_UP, folder]);
     assertEquals((await daemon.status).code, 0);
-    assertEquals(names(`${place.root}/dev/shm`), []);
-    assertEquals(names(`${place.root}/run`).includes("place"), false);
+    assertEquals(namesIn(`${place.root}/dev/shm`), []);
+    assertEquals(namesIn(`${place.root}/run`).includes("place"), false);
     await output.cancel();
   },
 );

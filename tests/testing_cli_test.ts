@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isolate, type Isolated } from "../testing/isolation.ts";
 import { decode, type PlaceProcess } from "../testing/place.ts";
-import { until } from "./support.ts";
+import { namesIn, until } from "./support.ts";
 
 const PROGRAM = fileURLToPath(import.meta.resolve("../testing/mod.ts"));
 const CLI = [Deno.execPath(), "run", "--no-config", "-A", PROGRAM];
@@ -108,10 +108,6 @@ test("the command has a cluster around it", async () => {
   const outcome = await run(["--nodes", "3", "--", ...command]);
   assertEquals(outcome, { code: 0, stdout: "1 [ 1, 2, 3 ]\n", stderr: "" });
 });
-
-function names(folder: string): string[] {
-  return [...Deno.readDirSync(folder)].map(({ name }) => name);
-}
 
 function temporaryFolder(): Disposable & { path: string } {
   const path = Deno.makeTempDirSync();
@@ -255,9 +251,9 @@ for (
       await until("no process is left", async () => {
         return (await processesWith(variable)).size === 0;
       });
-      assertEquals(names(`${root}/dev/shm`), ["corosync_zerocopy-others"]);
-      assertEquals(names(`${root}/run`), [basename(outer.folder)]);
-      assertEquals(names(temporary.path), []);
+      assertEquals(namesIn(`${root}/dev/shm`), ["corosync_zerocopy-others"]);
+      assertEquals(namesIn(`${root}/run`), [basename(outer.folder)]);
+      assertEquals(namesIn(temporary.path), []);
       await output.cancel();
       await run.child.stdin.close().catch(() => {});
     });

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { findCorosync } from "../testing/packages.ts";
-import { until } from "./support.ts";
+import { namesIn, until } from "./support.ts";
 
 const MODULE = import.meta.resolve("../testing/packages.ts");
 
@@ -92,11 +92,6 @@ async function outcomeOf(child: Deno.ChildProcess): Promise<Outcome> {
   return { code, stdout: out, stderr: err };
 }
 
-/** The names in a folder, in order. */
-function list(folder: string): string[] {
-  return [...Deno.readDirSync(folder)].map(({ name }) => name).toSorted();
-}
-
 Deno.test("testing: packages are fetched once, by one process at a time", async () => {
   using machine = new Machine({ "apt-get": APT_GET, "dpkg-deb": DPKG_DEB });
   const finds = [machine.find("copies"), machine.find(), machine.find()];
@@ -122,7 +117,7 @@ Deno.test("testing: packages are fetched once, by one process at a time", async 
     assertEquals(JSON.parse(stdout), copy);
   }
   assertEquals(machine.downloads, 1);
-  assertEquals(list(machine.copies), ["lock", "root"]);
+  assertEquals(namesIn(machine.copies), ["lock", "root"]);
   const told = outcomes.filter(({ stderr }) => stderr.includes("Fetching"));
   assertEquals(told.length, 1);
 });
@@ -134,21 +129,21 @@ Deno.test("testing: a fetch that was killed leaves nothing half done", async () 
     const child = machine.find();
     await until(
       "a download is under way",
-      () => list(machine.folder).includes("downloading"),
+      () => namesIn(machine.folder).includes("downloading"),
     );
     child.kill("SIGKILL");
     await outcomeOf(child);
-    assertEquals(list(machine.copies).includes("root"), false);
+    assertEquals(namesIn(machine.copies).includes("root"), false);
   }
   assertEquals((await outcomeOf(machine.find())).code, 0);
-  assertEquals(list(machine.copies), ["lock", "root"]);
+  assertEquals(namesIn(machine.copies), ["lock", "root"]);
 });
 
 Deno.test("testing: what else is in the folder for copies stays", async () => {
   using machine = new Machine({ "apt-get": APT_GET, "dpkg-deb": DPKG_DEB });
   Deno.mkdirSync(`${machine.copies}/mine`, { recursive: true });
   assertEquals((await outcomeOf(machine.find())).code, 0);
-  assertEquals(list(machine.copies), ["lock", "mine", "root"]);
+  assertEquals(namesIn(machine.copies), ["lock", "mine", "root"]);
 });
 
 Deno.test("testing: a fetch that fails says why, and leaves nothing", async () => {
@@ -164,7 +159,7 @@ Deno.test("testing: a fetch that fails says why, and leaves nothing", async () =
     assertEquals(code, 1);
     assertStringIncludes(stderr, "Cannot fetch corosync and libcpg4: ");
     assertStringIncludes(stderr, message);
-    assertEquals(list(machine.copies), ["lock"]);
+    assertEquals(namesIn(machine.copies), ["lock"]);
   }
 });
 
