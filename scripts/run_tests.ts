@@ -17,6 +17,9 @@ import { closingLine } from "./summary.ts";
 /** How much of the end of the output is kept for the summary. */
 const TAIL = 65_536;
 
+/** Who runs longer than this hangs; all tests take about 10 minutes. */
+const MOST_MINUTES = 40;
+
 /** The tests that mostly wait for nodes of their own. */
 const onNodes = globSync("tests/{cluster,testing}_*_test.ts");
 
@@ -44,10 +47,14 @@ async function test(
       ...options,
       ...args,
     ],
-    (chunk) => {
-      output = (output + decoder.decode(chunk, { stream: true })).slice(-TAIL);
+    {
+      listener: (chunk) => {
+        output += decoder.decode(chunk, { stream: true });
+        output = output.slice(-TAIL);
+      },
+      turn,
+      minutes: MOST_MINUTES,
     },
-    turn,
   );
   return [status, output];
 }
