@@ -15,7 +15,7 @@ async function ask(status?: number): Promise<string | undefined> {
     return status === undefined ? late.promise : new Response("", { status });
   });
   const { port } = server.addr;
-  const patience = status === undefined ? 200 : 30_000;
+  const patience = status === undefined ? 2_000 : 30_000;
   const reason = await whyNotJsr(`http://127.0.0.1:${port}/`, patience);
   late.resolve(new Response());
   const [, version] = config.imports["@std/assert"].split("jsr:@std/assert@");

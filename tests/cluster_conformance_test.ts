@@ -1,4 +1,9 @@
-import { assert, assertEquals, assertGreater } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertGreaterOrEqual,
+} from "@std/assert";
 import { type CorosyncNode, startCluster } from "../testing/mod.ts";
 import { decode } from "../testing/place.ts";
 import { BOUND, equip, finish, Member, sendFromAll } from "./cluster/driver.ts";
@@ -50,7 +55,11 @@ testOnNodes(
   "conformance: members of both languages on three nodes see the same",
   async () => {
     await using equipment = await equip();
-    await using cluster = await startCluster({ nodes: 3, token: CALM });
+    await using cluster = await startCluster({
+      nodes: 3,
+      token: CALM,
+      timeout: BOUND,
+    });
     const options = { group: "random", folder: equipment.folder };
     const inC = { ...options, program: equipment.program };
     const [one, two, three] = cluster.nodes;
@@ -92,10 +101,10 @@ testOnNodes(
       } s`,
     );
     assertEquals(problems, []);
-    assertEquals(
-      journals.map((journal) => journal.sent.length),
-      Array(5).fill(301),
-    );
+    // Of the last one, all may have to send some more.
+    const [count, ...counts] = journals.map(({ sent }) => sent.length);
+    assertGreaterOrEqual(count, 301);
+    assertEquals(counts, Array(4).fill(count));
   },
 );
 
@@ -104,7 +113,11 @@ testOnNodes(
   async () => {
     await using equipment = await equip();
     const { folder } = equipment;
-    await using cluster = await startCluster({ nodes: 3, token: CALM });
+    await using cluster = await startCluster({
+      nodes: 3,
+      token: CALM,
+      timeout: BOUND,
+    });
     const observers = await Promise.all(
       cluster.nodes.map((node) =>
         Member.join(node, { group: "churn", folder })

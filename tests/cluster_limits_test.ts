@@ -88,7 +88,11 @@ for (
 testOnNodes(
   "limits: what has no room in the daemon's queue is not lost",
   async () => {
-    await using cluster = await startCluster({ nodes: 2, token: 8_000 });
+    await using cluster = await startCluster({
+      nodes: 2,
+      token: 20_000,
+      timeout: BOUND,
+    });
     const [node, other] = cluster.nodes;
     const { child } = node.spawn(
       [Deno.execPath(), "run", ...OPTIONS, FULL_QUEUE],
@@ -101,7 +105,7 @@ testOnNodes(
       within(
         line,
         (async () => {
-          while (!text.endsWith(`${line}\n`)) {
+          while (!text.includes(`${line}\n`)) {
             const { value, done } = await output.read();
             if (done) throw new Error(`It said: ${text}`);
             text += value;

@@ -51,13 +51,14 @@ Deno.test("an idle group uses next to no processor", async () => {
     const without = await usual();
     await using group = await join(${JSON.stringify(freshName())});
     for await (const event of group) if (event.type === "ring") break;
-    console.log(await usual() / without);
+    console.log(JSON.stringify([await usual(), without]));
   `,
     { args: ["run", "--allow-all"] },
   );
   assertEquals(outcome.stderr, "");
-  const ratio = Number(outcome.stdout);
-  assertLess(ratio, 3, "as much as the process without a group");
+  const [used, without] = JSON.parse(outcome.stdout);
+  // Three times as much, or 10 ms in 3 s: others' caches have their part in it.
+  assertLess(used, Math.max(3 * without, 10e6));
 });
 
 Deno.test("many groups in one process share one waiting thread", async () => {

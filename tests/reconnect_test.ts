@@ -1,9 +1,14 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { CpgError, type Group, type GroupEvent, groups } from "../mod.ts";
-import { CorosyncNode } from "../testing/mod.ts";
+import { node, revived } from "./daemon.ts";
 import { joinFresh, pattern, text, until, within } from "./support.ts";
 
-const node = CorosyncNode.ambient();
+/** How long a daemon may take to start, and what then comes, at most. */
+const BOUND = 60_000;
+
+function test(name: string, body: () => Promise<void>): void {
+  Deno.test(name, () => revived(body));
+}
 
 /** Everything that a group's stream yields, as it comes. */
 function record(group: Group): {
@@ -21,7 +26,7 @@ function types(events: GroupEvent[]): string[] {
   return events.map(({ type }) => type);
 }
 
-Deno.test("a session comes back after the daemon is killed and started", async () => {
+test("a session comes back after the daemon is killed and started", async () => {
   const group = await joinFresh({ reconnect: true });
   const { events, ended } = record(group);
   await group.send(text("before"));
@@ -54,7 +59,7 @@ Deno.test("a session comes back after the daemon is killed and started", async (
   assertEquals(said, ["before", "meanwhile", "shared", "after"]);
 });
 
-Deno.test("what waits for the daemon goes before what is asked for later", async () => {
+test("what waits for the daemon goes before what is asked for later", async () => {
   const group = await joinFresh({ reconnect: true });
   await node.kill();
   await until("the loss", () => {
@@ -95,7 +100,7 @@ for (
     ["has more waiting than it may", { highWaterMark: 1 }],
   ] as const
 ) {
-  Deno.test(`a session comes back to a reader that ${what}`, async () => {
+  test(`a session comes back to a reader that ${what}`, async () => {
     const group = await joinFresh({ reconnect: true, ...options });
     for (const number of [1, 2, 3]) await group.send(new Uint8Array([number]));
     const reading = (async () => {
@@ -109,12 +114,12 @@ for (
         await within("the send", group.send(new Uint8Array([4])));
       }
     })();
-    await within("the last message", reading);
+    await within("the last message", reading, BOUND);
     await group.leave();
   });
 }
 
-Deno.test("the send that finds the daemon gone says what became of it", async () => {
+test("the send that finds the daemon gone says what became of it", async () => {
   for (const reconnect of [true, false]) {
     const group = await joinFresh({ reconnect });
     const errors: unknown[] = [];
@@ -137,7 +142,7 @@ Deno.test("the send that finds the daemon gone says what became of it", async ()
   }
 });
 
-Deno.test("who closes as the session comes gives up what waits for it", async () => {
+test("who closes as the session comes gives up what waits for it", async () => {
   const group = await joinFresh({ reconnect: true });
   async function* events() {
     for await (const event of group) yield event;
@@ -161,7 +166,7 @@ Deno.test("who closes as the session comes gives up what waits for it", async ()
   await group.close();
 });
 
-Deno.test("it comes back again and again", async () => {
+test("it comes back again and again", async () => {
   const group = await joinFresh({ reconnect: true });
   const { events } = record(group);
   for (let i = 1; i <= 3; i++) {
@@ -179,7 +184,7 @@ Deno.test("it comes back again and again", async () => {
   await group.close();
 });
 
-Deno.test("a buffer of the lost session is freed, and says so", async () => {
+test("a buffer of the lost session is freed, and says so", async () => {
   const group = await joinFresh({ reconnect: true });
   const { events } = record(group);
   const buffer = await group.alloc(100);
@@ -191,7 +196,7 @@ Deno.test("a buffer of the lost session is freed, and says so", async () => {
   await group.leave();
 });
 
-Deno.test("what was pending says whether it may be delivered", async () => {
+test("what was pending says whether it may be delivered", async () => {
   for (const reconnect of [true, false]) {
     const group = await joinFresh({ reconnect });
     const { events } = record(group);
@@ -230,7 +235,7 @@ Deno.test("what was pending says whether it may be delivered", async () => {
   }
 });
 
-Deno.test("what cannot be is refused while there is no daemon, too", async () => {
+test("what cannot be is refused while there is no daemon, too", async () => {
   const group = await joinFresh({ reconnect: true });
   const { events } = record(group);
   await node.kill();
@@ -241,7 +246,7 @@ Deno.test("what cannot be is refused while there is no daemon, too", async () =>
   await group.close();
 });
 
-Deno.test("closing while there is no daemon ends the attempts", async () => {
+test("closing while there is no daemon ends the attempts", async () => {
   for (const end of ["leave", "close"] as const) {
     const group = await joinFresh({ reconnect: true });
     const { events, ended } = record(group);
@@ -259,7 +264,7 @@ Deno.test("closing while there is no daemon ends the attempts", async () => {
   }
 });
 
-Deno.test("a signal gets out of waiting for the daemon to return", async () => {
+test("a signal gets out of waiting for the daemon to return", async () => {
   const group = await joinFresh({ reconnect: true });
   const { events } = record(group);
   await node.kill();
@@ -273,7 +278,7 @@ Deno.test("a signal gets out of waiting for the daemon to return", async () => {
   await group.leave();
 });
 
-Deno.test("a full inbox does not stand in the way of coming back", async () => {
+test("a full inbox does not stand in the way of coming back", async () => {
   const group = await joinFresh({ reconnect: true, highWaterMark: 1000 });
   for (let i = 0; i < 5; i++) await group.send(pattern(1000, i));
   await until("the inbox to fill", async () => {

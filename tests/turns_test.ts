@@ -39,6 +39,7 @@ Deno.test("who turns without end still leaves sockets their turn", async () => {
   const controller = new AbortController();
   const echoing = echo(controller.signal);
   const poller = Poller.of(openLibcpg());
+  poller.hold();
   let turns = 0;
   const end = performance.now() + 500;
   for (let now = 0; now < end; turns++) {
@@ -49,6 +50,7 @@ Deno.test("who turns without end still leaves sockets their turn", async () => {
   }
   controller.abort();
   const echoes = await within("the last echo", echoing);
+  await within("the end", poller.release());
   assertLess(turns / 30, echoes);
 });
 
@@ -275,6 +277,7 @@ Deno.test("a turn does not take a thread that there is not", async () => {
     }),
   );
   const poller = Poller.of(libcpg);
+  poller.hold();
   for (let turns = 0; turns < 20; turns++) {
     await within("a turn", poller.turn());
     await new Promise((resolve) => setTimeout(resolve, 5));
@@ -284,6 +287,7 @@ Deno.test("a turn does not take a thread that there is not", async () => {
   one.view.setBigUint64(0, 1n, true);
   calls.write(fd, one.address, 8n);
   await within("the threads", waiting);
+  await within("the end", poller.release());
   calls.close(fd);
   memory.free();
   one.free();

@@ -234,7 +234,8 @@ Deno.test("random sequences neither crash, nor leak, nor lose a message", async 
       for (const { name, run } of sequence) {
         session ??= new Session(await joinFresh());
         taken++;
-        const next = await within(name, run(session));
+        // Some start the daemon.
+        const next = await within(name, run(session), 60_000);
         if (next === "end") await end();
       }
       if (session) {

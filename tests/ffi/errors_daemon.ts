@@ -1,24 +1,14 @@
 /** Errors of a daemon that is stopped, or has died, or has yet to start. */
 import { assert, assertEquals } from "@std/assert";
 import { CpgGuarantee, CpgModel, CsDispatch, CsError } from "../../ffi.ts";
-import { CorosyncNode } from "../../testing/mod.ts";
+import { node, revived } from "../daemon.ts";
 import { freshName, text, until, within } from "../support.ts";
 import { Client } from "./client.ts";
 import { asking, Equipped } from "./equipped.ts";
 import { each, ffiScript, provoke, stillPending } from "./provoke.ts";
 import { async, calls, iovecAt, members, nameAt, ok, pin } from "./support.ts";
 
-const node = CorosyncNode.ambient();
 const functions = Object.keys(asking);
-
-/** Runs a test with a daemon that it may stop or end. */
-async function revived(test: () => Promise<void>): Promise<void> {
-  try {
-    await test();
-  } finally {
-    await node.start();
-  }
-}
 
 /** Stops the daemon for a while, unless it is ended meanwhile. */
 async function stopped(test: () => Promise<void>): Promise<void> {
@@ -122,7 +112,7 @@ provoke(
         await node.kill();
       });
       for (const [i, call] of outliving.entries()) {
-        saw(call, await within(`the end of ${call}`, made[i], 5_000));
+        saw(call, await within(`the end of ${call}`, made[i]));
       }
     }),
 );
@@ -188,7 +178,7 @@ provoke(
         if (results.includes(CsError.CS_OK)) return false;
         connects.forEach((call, i) => saw(call, results[i]));
         return true;
-      })
+      }, 120_000)
     ),
 );
 
@@ -249,7 +239,7 @@ provoke("small messages to a daemon that is stopped", [
     await stopped(async () => {
       const late = Symbol();
       const bound = () =>
-        new Promise((resolve) => setTimeout(() => resolve(late), 500));
+        new Promise((resolve) => setTimeout(() => resolve(late), 3_000));
       sending = send();
       while (await Promise.race([sending, bound()]) !== late) {
         ok(await sending);

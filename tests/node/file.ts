@@ -7,7 +7,7 @@ import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { tests } from "./deno.ts";
 
-/** How long the file may take, in milliseconds: less than `main.ts` gives it. */
+/** How long a test may take, in milliseconds: less than `main.ts` gives it. */
 const BOUND = 240_000;
 
 // As `deno test --preload` has it.
@@ -23,7 +23,7 @@ function end(): never {
   process.exit(failed ? 1 : 0);
 }
 
-setTimeout(() => {
+const bound = setTimeout(() => {
   console.log(`${running} ... FAILED (still running after ${BOUND} ms)`);
   failed++;
   end();
@@ -37,6 +37,7 @@ for (const { name, fn, ignore } of tests) {
     continue;
   }
   running = name;
+  bound.refresh();
   const start = performance.now();
   const took = () => `(${Math.round(performance.now() - start)}ms)`;
   try {

@@ -8,7 +8,7 @@ import { spawn } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
-/** How long a file may take before it is given up, in milliseconds. */
+/** How long a file may say nothing before it is given up, in milliseconds. */
 const BOUND = 300_000;
 
 /** What the process of a file says in the end. */
@@ -24,18 +24,19 @@ const start = performance.now();
 for (const file of process.argv.slice(2)) {
   const child = spawn(process.execPath, [flag, preload, program, file], {
     stdio: ["ignore", "pipe", "inherit"],
-    timeout: BOUND,
-    killSignal: "SIGKILL",
   });
   const ended = new Promise<string>((resolve) =>
     child.on("exit", (code, signal) => resolve(signal ?? `status ${code}`))
   );
+  const bound = setTimeout(() => child.kill("SIGKILL"), BOUND);
   let output = "";
   for await (const chunk of child.stdout.setEncoding("utf8")) {
     process.stdout.write(chunk);
     output += chunk;
+    bound.refresh();
   }
   const end = await ended;
+  clearTimeout(bound);
   const [, ...counts] = COUNTS.exec(output)?.map(Number) ?? [0, 0, 0, 0];
   if (end !== "status 0" && counts[1] === 0) {
     console.log(`${file} ... FAILED (${end})`);
