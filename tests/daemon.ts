@@ -1,6 +1,9 @@
 /** The daemon that the tests run beside, and what they do to it. */
 import { CorosyncNode } from "../testing/mod.ts";
 
+/** How long what starts the daemon may take, in milliseconds. */
+export const STARTING = 60_000;
+
 export const node: CorosyncNode = CorosyncNode.ambient();
 
 /** Runs a test that may freeze or kill the daemon; leaves one that is well. */

@@ -1,10 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { CpgError, type Group, type GroupEvent, groups } from "../mod.ts";
-import { node, revived } from "./daemon.ts";
+import { node, revived, STARTING } from "./daemon.ts";
 import { joinFresh, pattern, text, until, within } from "./support.ts";
-
-/** How long a daemon may take to start, and what then comes, at most. */
-const BOUND = 60_000;
 
 function test(name: string, body: () => Promise<void>): void {
   Deno.test(name, () => revived(body));
@@ -114,7 +111,7 @@ for (
         await within("the send", group.send(new Uint8Array([4])));
       }
     })();
-    await within("the last message", reading, BOUND);
+    await within("the last message", reading, STARTING);
     await group.leave();
   });
 }

@@ -28,8 +28,8 @@ function test(name: string, body: () => Promise<void>): void {
 }
 
 /** Starts a cluster that does not take a node for dead which is but slow. */
-function start(nodes: number): Promise<PrivateCluster> {
-  return startCluster({ nodes, token: 2_000, timeout: BOUND });
+function start(nodes: number, token = 2_000): Promise<PrivateCluster> {
+  return startCluster({ nodes, token, timeout: BOUND });
 }
 
 async function outputOf({ child }: PlaceProcess): Promise<string> {
@@ -121,11 +121,7 @@ test("a network is divided and healed", async () => {
 });
 
 test("a cluster that does not settle is described", async () => {
-  await using cluster = await startCluster({
-    nodes: 2,
-    token: 10_000,
-    timeout: BOUND,
-  });
+  await using cluster = await start(2, 10_000);
   await cluster.partition([[0], [1]]);
   await assertRejects(
     () => cluster.settled({ timeout: 100 }),
@@ -195,22 +191,14 @@ test("a network loses and delays packets, and is good again", async () => {
 });
 
 test("a cluster settles in a slow network, too", async () => {
-  await using cluster = await startCluster({
-    nodes: 2,
-    token: 5_000,
-    timeout: BOUND,
-  });
+  await using cluster = await start(2, 5_000);
   // Waiting must not lose what is on its way.
   await cluster.impair({ delay: 200 });
   await cluster.settled({ timeout: BOUND });
 });
 
 test("a cluster without its token has not settled, whatever daemons know", async () => {
-  await using cluster = await startCluster({
-    nodes: 2,
-    token: 10_000,
-    timeout: BOUND,
-  });
+  await using cluster = await start(2, 10_000);
   await cluster.impair({ loss: 1 });
   await assertRejects(
     () => cluster.settled({ timeout: 100 }),

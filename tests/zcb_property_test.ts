@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { CpgError, type Group, type ZeroCopyBuffer } from "../mod.ts";
-import { CorosyncNode } from "../testing/mod.ts";
+import { node, STARTING } from "./daemon.ts";
 import { zeroCopyFiles, zeroCopyMaps } from "./shm.ts";
 import {
   descriptors,
@@ -17,8 +17,6 @@ import {
 
 /** How long random sequences are tried, in milliseconds. */
 const DURATION = onDeno ? 60_000 : 20_000;
-
-const node = CorosyncNode.ambient();
 
 interface Held {
   readonly buffer: ZeroCopyBuffer;
@@ -234,8 +232,7 @@ Deno.test("random sequences neither crash, nor leak, nor lose a message", async 
       for (const { name, run } of sequence) {
         session ??= new Session(await joinFresh());
         taken++;
-        // Some start the daemon.
-        const next = await within(name, run(session), 60_000);
+        const next = await within(name, run(session), STARTING);
         if (next === "end") await end();
       }
       if (session) {
