@@ -36,6 +36,17 @@ export interface Request {
   attempt(memory: NativeMemory): number | Promise<number>;
 }
 
+/** Calls of libcpg that never wait for the daemon, one behind the other. */
+export interface Batch extends Pick<Request, "doing" | "call"> {
+  /** How many. */
+  readonly count: number;
+  /**
+   * Makes some of them, at most so many, until one gives another result than
+   * CS_OK; which that is, and how many gave CS_OK.
+   */
+  attempt(from: number, most: number): { count: number; result: number };
+}
+
 /**
  * The memory of a request, in bytes: more than any needs for its structs, and
  * the rest for a small message.
@@ -177,6 +188,24 @@ export class Connection {
       this.#taken(request, request.attempt(this.#memory) as number);
   }
 
+  /**
+   * Makes the calls of a batch until corosync does not take one.
+   *
+   * @returns How many it took; an error is thrown only where it took none.
+   */
+  trySome(batch: Batch): number {
+    let taken = 0;
+    while (taken < batch.count && !this.#busy && this.#writable()) {
+      const { count, result } = batch.attempt(taken, 1 + this.#sendsLeft);
+      taken += count;
+      this.#sendsLeft -= Math.min(count, this.#sendsLeft);
+      const failed = result !== CsError.CS_OK &&
+        result !== CsError.CS_ERR_TRY_AGAIN;
+      if (failed && taken > 0 || !this.#taken(batch, result)) break;
+    }
+    return taken;
+  }
+
   /** Makes a request, again and again while corosync says to try again. */
   async call(request: Request, signal?: AbortSignal): Promise<void> {
     for (let wait = 1;;) {
@@ -271,7 +300,10 @@ export class Connection {
   }
 
   /** Whether corosync took the request; false if it says to try again. */
-  #taken({ doing, call }: Request, result: number): boolean {
+  #taken(
+    { doing, call }: Pick<Request, "doing" | "call">,
+    result: number,
+  ): boolean {
     this.#refused = result === CsError.CS_ERR_TRY_AGAIN;
     if (this.#refused) return false;
     if (result === CsError.CS_OK) return true;

@@ -25,8 +25,9 @@ import {
   toMembers,
 } from "./events.ts";
 import { CpgError } from "./errors.ts";
+import { forThisMachine, load } from "./executable.ts";
 import type { Libcpg } from "./libcpg.ts";
-import { addressOf, machine, viewOf } from "./native/deno.ts";
+import { addressOf, viewOf } from "./native/deno.ts";
 import { type RecorderCode, recorders } from "./native/recorder/code.ts";
 import { readCpgAddresses, SIZEOF_CPG_ADDRESS } from "./structs.ts";
 
@@ -52,13 +53,6 @@ const KIND_MESSAGE = 1;
 const KIND_MEMBERSHIP = 2;
 const KIND_MESSAGE_ON_STACK = 4;
 
-const PAGE = 4096n;
-const PROT_READ = 1;
-const PROT_WRITE = 2;
-const PROT_EXEC = 4;
-const MAP_PRIVATE_ANONYMOUS = 0x22;
-const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
-
 /** Field numbers of the state block, in words of 8 bytes. */
 const State = {
   MALLOC: 0,
@@ -74,21 +68,31 @@ const State = {
   STACK: 10,
 };
 
+const STATE_WORDS = 11;
+
 /** The recorder of this thread: one serves all groups, one dispatch at a time. */
 class Recorder {
   readonly callbacks: Callbacks;
   readonly #libcpg: Libcpg;
   /** The state block, which the machine code reads and writes. */
-  readonly #state = new BigUint64Array(11);
+  readonly #state: BigUint64Array<ArrayBuffer>;
   /** The same by halves, whose reading and writing makes no objects. */
-  readonly #halves = new Uint32Array(this.#state.buffer);
-  readonly #address = addressOf(new Uint8Array(this.#state.buffer));
+  readonly #halves: Uint32Array<ArrayBuffer>;
+  readonly #address: bigint;
   readonly #drain: bigint;
   /** Who sent the last message: most come from the same as the one before. */
   #sender: Member = Object.freeze({ nodeId: 0, pid: 0 });
 
-  private constructor(libcpg: Libcpg, code: bigint, entries: RecorderCode) {
+  private constructor(
+    libcpg: Libcpg,
+    code: bigint,
+    entries: RecorderCode,
+    state: BigUint64Array<ArrayBuffer>,
+  ) {
     this.#libcpg = libcpg;
+    this.#state = state;
+    this.#halves = new Uint32Array(state.buffer);
+    this.#address = addressOf(new Uint8Array(state.buffer));
     this.callbacks = {
       deliver: code + BigInt(entries.deliver),
       confchg: code + BigInt(entries.confchg),
@@ -101,32 +105,15 @@ class Recorder {
 
   /** Puts the code into executable memory; nothing where that is refused. */
   static create(libcpg: Libcpg): Recorder | undefined {
-    const entries = recorders[machine.arch as keyof typeof recorders];
-    if (machine.os !== "linux" || !entries) return undefined;
-    const { calls } = libcpg;
-    const code = calls.mmap(
-      0n,
-      PAGE,
-      PROT_READ | PROT_WRITE,
-      MAP_PRIVATE_ANONYMOUS,
-      -1,
-      0n,
-    );
-    if (code === MAP_FAILED) return undefined;
-    const recorder = new Recorder(libcpg, code, entries);
-    const page = new Uint8Array(viewOf(code, Number(PAGE)));
-    page.set(entries.bytes);
-    new DataView(page.buffer).setBigUint64(
-      entries.slot,
-      recorder.#address,
-      true,
-    );
-    // Writable or executable, never both.
-    if (calls.mprotect(code, PAGE, PROT_READ | PROT_EXEC) === 0) {
-      return recorder;
-    }
-    calls.munmap(code, PAGE);
-    return undefined;
+    const entries = forThisMachine(recorders);
+    if (!entries) return undefined;
+    const state = new BigUint64Array(STATE_WORDS);
+    const address = addressOf(new Uint8Array(state.buffer));
+    const bytes = entries.bytes.slice();
+    new DataView(bytes.buffer).setBigUint64(entries.slot, address, true);
+    const code = load(libcpg, bytes);
+    if (code === undefined) return undefined;
+    return new Recorder(libcpg, code, entries, state);
   }
 
   /** Takes events into an arena, and then from there. */

@@ -1,15 +1,16 @@
 /**
- * The three ways of a message into libcpg: in one piece, in fragments, and
- * from a zero-copy buffer.
+ * The ways of a message into libcpg: in one piece, alone or with several others,
+ * in fragments, and from a zero-copy buffer.
  *
  * @module
  */
-import type { Connection } from "./connection.ts";
+import type { Batch, Connection } from "./connection.ts";
 import { type CpgCalls, CpgGuarantee, CsError } from "./ffi.ts";
 import { NativeMemory } from "./memory.ts";
 import { addressOf } from "./native/deno.ts";
 import type { SendBufferOptions } from "./options.ts";
 import type { Send } from "./outbox.ts";
+import { Sender, type Sent, SMALL } from "./sender.ts";
 import { SIZEOF_IOVEC, writeIovec } from "./structs.ts";
 import type { Allocation } from "./zcb.ts";
 
@@ -18,13 +19,6 @@ const MAX_PARTS = 63;
 
 /** The largest message, in bytes: its length is an int to corosync. */
 export const MAX_MESSAGE_SIZE = 2 ** 31 - 1;
-
-/**
- * The largest message that is copied once more instead of asking for its
- * address: that costs as much, and far more for what V8 on Node has in its heap,
- * the smallest.
- */
-const SMALL = 4096;
 
 /**
  * The largest message from a zero-copy buffer, in bytes, that corosync may
@@ -114,6 +108,47 @@ class OnePiece implements Send {
     const { AGREED } = CpgGuarantee;
     return libcpg.calls[call](handle, AGREED, address, parts.length);
   }
+}
+
+/** Several messages, each in one piece. */
+export class Several implements Batch {
+  readonly call = call;
+  readonly doing: string;
+  readonly count: number;
+  readonly #connection: Connection;
+  readonly #messages: readonly Uint8Array[];
+
+  constructor(
+    connection: Connection,
+    doing: string,
+    messages: readonly Uint8Array[],
+  ) {
+    if (
+      !Array.isArray(messages) ||
+      !messages.every((message) => message instanceof Uint8Array)
+    ) {
+      throw new TypeError(`${doing}: messages are an array of Uint8Arrays`);
+    }
+    const { maxAtomicSize } = connection;
+    const large = messages.find(({ length }) => length > maxAtomicSize);
+    if (large) throw tooLarge(doing, maxAtomicSize);
+    this.#connection = connection;
+    this.doing = doing;
+    this.#messages = messages;
+    this.count = messages.length;
+  }
+
+  attempt(from: number, most: number): Sent {
+    const { libcpg, handle } = this.#connection;
+    return Sender.of(libcpg).send(handle, this.#messages, from, most);
+  }
+}
+
+/** The error of what would take more than one piece. */
+export function tooLarge(doing: string, maxAtomicSize: number): RangeError {
+  return new RangeError(
+    `${doing}: more than ${maxAtomicSize} bytes cannot be sent at once; use send`,
+  );
 }
 
 /** Larger than the atomic size: a request and a reply for each fragment. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Connection, Request } from "./connection.ts";
+import type { Batch, Connection, Request } from "./connection.ts";
 import { CpgError, CsError } from "./errors.ts";
 
 /** A send; its `attempt` answers at once if it is `immediate`. */
@@ -15,6 +15,9 @@ export interface Send extends Request {
    */
   readonly done?: () => void;
 }
+
+/** What an error can name. */
+type Named = Pick<Request, "doing" | "call">;
 
 interface Pending {
   readonly send: Send;
@@ -50,15 +53,25 @@ export class Outbox {
 
   /** Sends at once, or says that it cannot now. */
   trySend(send: Send): boolean {
-    if (!send.immediate || this.#pending.length > 0) return false;
+    return send.immediate &&
+      this.#tryNow(send, () => Number(this.#connection.try(send))) > 0;
+  }
+
+  /** Sends at once what can be; says how many messages. */
+  trySendAll(batch: Batch): number {
+    return this.#tryNow(batch, () => this.#connection.trySome(batch));
+  }
+
+  #tryNow(what: Named, attempt: () => number): number {
+    if (this.#pending.length > 0) return 0;
     const given = !this.#lost;
     try {
       if (this.#lost) throw this.#lost;
-      const taken = this.#connection.try(send);
-      if (taken) this.#taken++;
+      const taken = attempt();
+      this.#taken += taken;
       return taken;
     } catch (error) {
-      throw this.#failure(send, given, error);
+      throw this.#failure(what, given, error);
     }
   }
 
@@ -179,7 +192,7 @@ export class Outbox {
 
   /** The error of a send; the first to fail may be what shows the daemon lost. */
   #failure(
-    { doing, call }: Send,
+    { doing, call }: Named,
     given: boolean,
     error: unknown,
   ): unknown {

@@ -85,6 +85,7 @@ async function flood(
 ): Promise<Flood> {
   const buffer = zeroCopy ? await group.alloc(size) : undefined;
   const data = new Uint8Array(size).fill(CONTENT);
+  const others = Array.from({ length: BURST - 1 }, () => data);
   buffer?.bytes.fill(CONTENT);
   let [sent, received] = [0, 0];
   let result: Flood | undefined;
@@ -97,8 +98,7 @@ async function flood(
       while (!result && sent < most) {
         await group.send(data);
         sent++;
-        let burst = BURST;
-        while (--burst > 0 && sent < most && group.trySend(data)) sent++;
+        sent += group.trySendAll(others.slice(0, most - sent));
       }
     }
     clearTimeout(timer);

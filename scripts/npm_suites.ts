@@ -41,11 +41,11 @@ const REQUIRED = ["group_test.ts", "join_test.ts", "zcb_test.ts", OF_ITS_OWN];
 
 /** What is for none of these runtimes, and why. */
 const FOR_NONE: Record<string, string> = {
-  "caller_test.ts": "machine code, tested by itself",
   "cluster_conformance_test.ts": "minutes about what is the same everywhere",
   "cluster_faults_test.ts": "minutes about what is the same everywhere",
   "cluster_journal_test.ts": "about the tests themselves",
   "ffi_errors_test.ts": "what corosync answers, and a document",
+  "functions_test.ts": "machine code, tested by itself",
   "recorder_test.ts": "machine code, tested by itself",
   "testing_cli_test.ts":
     "about processes of Deno; here the command line runs all of this",

@@ -187,6 +187,7 @@ Deno.test("after leaving or closing, every method throws the same error", async 
     ["send", (group) => group.send(text("x"))],
     ["send parts", (group) => group.send([text("x")])],
     ["trySend", (group) => group.trySend(text("x"))],
+    ["trySendAll", (group) => group.trySendAll([text("x")])],
     ["alloc", (group) => group.alloc(1)],
     ["members", (group) => group.members()],
   ];

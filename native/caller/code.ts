@@ -1,4 +1,4 @@
-// Written by scripts/assemble_caller.ts from the assembler sources beside it.
+// Written by scripts/assemble_functions.ts from the assembler sources beside it.
 import { fromHex } from "../recorder/code.ts";
 
 /**
