@@ -123,19 +123,18 @@ export class Several implements Batch {
     doing: string,
     messages: readonly Uint8Array[],
   ) {
-    if (
-      !Array.isArray(messages) ||
-      !messages.every((message) => message instanceof Uint8Array)
-    ) {
+    // A copy, which has no holes: `every` would pass over them.
+    const all = Array.isArray(messages) ? [...messages] : undefined;
+    if (!all?.every((message) => message instanceof Uint8Array)) {
       throw new TypeError(`${doing}: messages are an array of Uint8Arrays`);
     }
     const { maxAtomicSize } = connection;
-    const large = messages.find(({ length }) => length > maxAtomicSize);
+    const large = all.find(({ length }) => length > maxAtomicSize);
     if (large) throw tooLarge(doing, maxAtomicSize);
     this.#connection = connection;
     this.doing = doing;
-    this.#messages = messages;
-    this.count = messages.length;
+    this.#messages = all;
+    this.count = all.length;
   }
 
   attempt(from: number, most: number): Sent {

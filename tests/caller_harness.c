@@ -7,11 +7,9 @@
  * signals that interrupt it. Exits with 1 and a line on stderr if anything is
  * not as it should be; otherwise prints how many calls were made.
  */
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "function_harness.h"
+
 #include <string.h>
-#include <sys/mman.h>
 
 #define CALLS 1000
 
@@ -22,20 +20,8 @@ static struct block {
 	uint64_t semaphore[4];
 } block;
 
-static unsigned interrupted, waited, called, noticed, freed;
+static unsigned interrupted, waited, noticed, freed;
 static unsigned refuse_at;
-
-static void check(int good, const char *what) {
-	if (good) return;
-	fprintf(stderr, "%s is wrong after %u calls\n", what, called);
-	exit(1);
-}
-
-/* Whether the stack is where every function may rely on it to be. */
-static void check_stack(void) {
-	uint64_t frame = (uint64_t)__builtin_frame_address(0);
-	check(frame % 16 == 0, "the alignment of the stack");
-}
 
 static uint64_t argument(unsigned call, unsigned which) {
 	return 0x9e3779b97f4a7c15u * (call * 8 + which + 1);
@@ -44,7 +30,7 @@ static uint64_t argument(unsigned call, unsigned which) {
 __attribute__((noinline))
 static uint64_t function(uint64_t a, uint64_t b, uint64_t c, uint64_t d,
 	uint64_t e, uint64_t f) {
-	check_stack();
+	CHECK_STACK();
 	uint64_t given[6] = {a, b, c, d, e, f};
 	for (unsigned i = 0; i < 6; i++)
 		check(given[i] == argument(called, i), "an argument");
@@ -53,7 +39,7 @@ static uint64_t function(uint64_t a, uint64_t b, uint64_t c, uint64_t d,
 
 __attribute__((noinline))
 static int64_t notify(uint64_t a, uint64_t b, uint64_t c) {
-	check_stack();
+	CHECK_STACK();
 	check(a == 11 && b == 22 && c == ~0ull, "the notice");
 	check(noticed < called, "the time of the notice");
 	check(block.result == ~argument(noticed, 0), "the result");
@@ -62,7 +48,7 @@ static int64_t notify(uint64_t a, uint64_t b, uint64_t c) {
 
 __attribute__((noinline))
 static int sem_wait(void *semaphore) {
-	check_stack();
+	CHECK_STACK();
 	check(semaphore == block.semaphore, "the semaphore");
 	if (interrupted++ % 3 == 0) return -1;
 	check(noticed == called, "the number of notices");
@@ -74,7 +60,7 @@ static int sem_wait(void *semaphore) {
 
 __attribute__((noinline))
 static void free_block(void *memory) {
-	check_stack();
+	CHECK_STACK();
 	check(memory == &block, "the memory to free");
 	freed++;
 }
@@ -94,14 +80,7 @@ static void run(void *(*code)(void *), unsigned expected) {
 
 int main(int count, char **arguments) {
 	if (count != 2) return 2;
-	FILE *file = fopen(arguments[1], "rb");
-	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	check(file != NULL && page != MAP_FAILED, "the file of the code");
-	size_t length = fread(page, 1, 4096, file);
-	check(length > 0 && length < 4096, "the length of the code");
-	mprotect(page, 4096, PROT_READ | PROT_EXEC);
-	__builtin___clear_cache(page, (char *)page + length);
+	void *page = load(arguments[1]);
 	refuse_at = 0;
 	run(page, CALLS);
 	/* Where nobody listens any more, it ends by itself. */

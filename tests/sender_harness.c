@@ -7,10 +7,8 @@
  * Exits with 1 and a line on stderr if anything is not as it should be;
  * otherwise prints how many calls were made.
  */
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
+#include "function_harness.h"
+
 #include <sys/uio.h>
 
 #define HANDLE 0x9e3779b97f4a7c15u
@@ -21,21 +19,14 @@ static struct block {
 } block;
 
 static struct iovec iovecs[MOST];
-static unsigned called, total, refuse_at;
+static unsigned total, refuse_at;
 static int refusal;
-
-static void check(int good, const char *what) {
-	if (good) return;
-	fprintf(stderr, "%s is wrong after %u calls\n", what, called);
-	exit(1);
-}
 
 /* Returns an int whose register has something in its upper half as well. */
 __attribute__((noinline))
 static uint64_t mcast(uint64_t handle, uint32_t guarantee,
 	const struct iovec *iovec, uint32_t count) {
-	uint64_t frame = (uint64_t)__builtin_frame_address(0);
-	check(frame % 16 == 0, "the alignment of the stack");
+	CHECK_STACK();
 	check(handle == HANDLE, "the handle");
 	check(guarantee == 2, "the guarantee");
 	check(iovec == &iovecs[called] && count == 1, "the message");
@@ -64,14 +55,7 @@ static void run(int (*code)(uint64_t, struct block *), unsigned count,
 
 int main(int count, char **arguments) {
 	if (count != 2) return 2;
-	FILE *file = fopen(arguments[1], "rb");
-	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	check(file != NULL && page != MAP_FAILED, "the file of the code");
-	size_t length = fread(page, 1, 4096, file);
-	check(length > 0 && length < 4096, "the length of the code");
-	mprotect(page, 4096, PROT_READ | PROT_EXEC);
-	__builtin___clear_cache(page, (char *)page + length);
+	void *page = load(arguments[1]);
 	for (unsigned most = 1; most <= MOST; most++) {
 		run(page, most, most, 0);
 		for (unsigned refused = 0; refused < most; refused++) {
