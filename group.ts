@@ -186,7 +186,8 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
 
   /**
    * Sends messages, in order, for as long as corosync takes them at once. For
-   * many small messages that costs less than a call for each.
+   * many small messages that costs less than a call for each. Each call looks
+   * at all of the list, so give it some hundreds at a time.
    *
    * @param messages Each of up to 1,047,552 bytes. (`cpg_mcast_joined`)
    * @returns How many were sent, from the first one on. With the others nothing
@@ -205,7 +206,7 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
    * const messages = Array.from({ length: 1000 }, (_, i) => Uint8Array.of(i));
    * for (let sent = 0; sent < messages.length;) {
    *   await group.send(messages[sent++]);
-   *   sent += group.trySendAll(messages.slice(sent));
+   *   sent += group.trySendAll(messages.slice(sent, sent + 256));
    * }
    * ```
    */
