@@ -191,7 +191,8 @@ export class Connection {
   /**
    * Makes the calls of a batch until corosync does not take one.
    *
-   * @returns How many it took; an error is thrown only where it took none.
+   * @returns How many it took; an error is thrown only where it took none, or
+   * the daemon is lost.
    */
   trySome(batch: Batch): number {
     let taken = 0;
@@ -201,7 +202,10 @@ export class Connection {
       this.#sendsLeft -= Math.min(count, this.#sendsLeft);
       const failed = result !== CsError.CS_OK &&
         result !== CsError.CS_ERR_TRY_AGAIN;
-      if (failed && taken > 0 || !this.#taken(batch, result)) break;
+      // Where the daemon is lost, nobody knows what has become of the rest.
+      const isLost = result === CsError.CS_ERR_LIBRARY;
+      if (failed && taken > 0 && !isLost) break;
+      if (!this.#taken(batch, result)) break;
     }
     return taken;
   }

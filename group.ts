@@ -193,10 +193,11 @@ export class Group implements AsyncIterable<GroupEvent>, AsyncDisposable {
    * @returns How many were sent, from the first one on. With the others nothing
    * has happened: `await group.send` of the first of them waits until corosync
    * takes more.
-   * @throws {TypeError} If they are something else; none is sent then.
+   * @throws {TypeError} If they are something else, or the bytes of one have
+   * been transferred away; none is sent then.
    * @throws {RangeError} If one is too large to be sent at once; none is sent.
-   * @throws {CpgError} If the group is closed, or the first fails. If another
-   * one fails, trying to send it again throws.
+   * @throws {CpgError} If the group is closed, the daemon is lost, or the first
+   * fails. If another one fails, trying to send it again throws.
    *
    * @example Sending a thousand messages
    * ```ts

@@ -10,7 +10,7 @@ import { NativeMemory } from "./memory.ts";
 import { addressOf } from "./native/deno.ts";
 import type { SendBufferOptions } from "./options.ts";
 import type { Send } from "./outbox.ts";
-import { Sender, type Sent, SMALL } from "./sender.ts";
+import { lengthOf, Sender, type Sent, SMALL } from "./sender.ts";
 import { SIZEOF_IOVEC, writeIovec } from "./structs.ts";
 import type { Allocation } from "./zcb.ts";
 
@@ -33,14 +33,17 @@ const CONTENT_OFFSET = BigInt(CONTENT);
 
 const call = "cpg_mcast_joined";
 
+const nothing = new Uint8Array();
+
 /** A message of one part or several. */
 export function message(
   connection: Connection,
   doing: string,
   data: Uint8Array | readonly Uint8Array[],
 ): Send {
-  if (data instanceof Uint8Array && data.length <= SMALL) {
-    return new OnePiece(connection, doing, [data], data.length);
+  if (data instanceof Uint8Array) {
+    const size = lengthOf(data);
+    if (size <= SMALL) return new OnePiece(connection, doing, [data], size);
   }
   // A copy of the list: what is added to it later is not checked.
   const parts: readonly Uint8Array[] = Array.isArray(data)
@@ -103,7 +106,7 @@ class OnePiece implements Send {
     }
     for (let i = 0; i < parts.length; i++) {
       const part = parts[i];
-      writeIovec(view, i * SIZEOF_IOVEC, addressOf(part), part.length);
+      writeIovec(view, i * SIZEOF_IOVEC, addressOf(part), lengthOf(part));
     }
     const { AGREED } = CpgGuarantee;
     return libcpg.calls[call](handle, AGREED, address, parts.length);
@@ -128,8 +131,13 @@ export class Several implements Batch {
     if (!all?.every((message) => message instanceof Uint8Array)) {
       throw new TypeError(`${doing}: messages are an array of Uint8Arrays`);
     }
+    if (all.some(isGone)) {
+      throw new TypeError(
+        `${doing}: the bytes of a message were transferred away`,
+      );
+    }
     const { maxAtomicSize } = connection;
-    const large = all.find(({ length }) => length > maxAtomicSize);
+    const large = all.find((message) => lengthOf(message) > maxAtomicSize);
     if (large) throw tooLarge(doing, maxAtomicSize);
     this.#connection = connection;
     this.doing = doing;
@@ -140,6 +148,17 @@ export class Several implements Batch {
   attempt(from: number, most: number): Sent {
     const { libcpg, handle } = this.#connection;
     return Sender.of(libcpg).send(handle, this.#messages, from, most);
+  }
+}
+
+/** Whether an array's bytes are not there any more. */
+function isGone(bytes: Uint8Array): boolean {
+  if (lengthOf(bytes) > 0) return false;
+  try {
+    nothing.set(bytes);
+    return false;
+  } catch {
+    return true;
   }
 }
 
@@ -205,7 +224,7 @@ function checkLength(
 
 function sizeOf(parts: readonly Uint8Array[]): number {
   let size = 0;
-  for (const part of parts) size += part.length;
+  for (const part of parts) size += lengthOf(part);
   return size;
 }
 
@@ -223,7 +242,7 @@ function writeParts(
 ): void {
   for (const part of parts) {
     bytes.set(part, start);
-    start += part.length;
+    start += lengthOf(part);
   }
 }
 

@@ -18,6 +18,17 @@ import { SIZEOF_IOVEC } from "./structs.ts";
  */
 export const SMALL = 4096;
 
+/** The runtime's own, and not what an array or its class may have in its place. */
+const { get } = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  "length",
+)!;
+
+/** How long an array really is: C reads as many bytes as it is told. */
+export function lengthOf(bytes: Uint8Array): number {
+  return get!.call(bytes);
+}
+
 /** The most messages of one call. */
 const MOST = 64;
 
@@ -108,7 +119,7 @@ export class Sender {
     let i = from;
     for (let field = IOVECS / 4; i < last; i++, field += SIZEOF_IOVEC / 4) {
       const message = messages[i];
-      const size = message.length;
+      const size = lengthOf(message);
       if (size > SMALL) this.#words[field / 2] = addressOf(message);
       else {
         if (at + size > CONTENT + ROOM) break;

@@ -73,6 +73,14 @@ Deno.test("trySendAll sends nothing of what it cannot send at once", async () =>
       "array of Uint8Arrays",
     );
   }
+  const gone = text("gone");
+  structuredClone(gone, { transfer: [gone.buffer] });
+  const many = Array.from({ length: 80 }, () => good);
+  assertThrows(
+    () => group.trySendAll([...many, gone]),
+    TypeError,
+    "transferred away",
+  );
   assertThrows(
     () => group.trySendAll([good, pattern(1_047_553)]),
     RangeError,
@@ -141,6 +149,36 @@ Deno.test("an error behind messages that were taken waits for the next call", as
   assertEquals(group.trySendAll(all), 2);
   const error = assertThrows(() => group.trySendAll(all.slice(2)), CpgError);
   assertEquals(error.code, "CS_ERR_INVALID_PARAM");
+});
+
+Deno.test("a daemon that is lost is an error whatever was sent before", async () => {
+  await using group = await joinFresh();
+  using _send = stub(
+    Sender.prototype,
+    "send",
+    () => ({ count: 1, result: CsError.CS_ERR_LIBRARY }),
+  );
+  const error = assertThrows(
+    () => group.trySendAll([text("a"), text("b")]),
+    CpgError,
+  );
+  assertEquals(error.delivery, "unknown");
+});
+
+Deno.test("an array cannot have C read more than it has", async () => {
+  await using group = await joinFresh();
+  for (const size of [10, 10_000]) {
+    for (const length of [-1, 1, size + 1, 1_047_552, NaN]) {
+      const bytes = pattern(size);
+      Object.defineProperty(bytes, "length", { value: length });
+      assertEquals(group.trySendAll([bytes]), 1);
+      await group.send(bytes);
+      await group.send([bytes]);
+      for (const data of await messages(group, 3)) {
+        assertEquals(data, pattern(size));
+      }
+    }
+  }
 });
 
 Deno.test("trySendAll sends no more than a stopped daemon has room for", async () => {
