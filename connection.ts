@@ -12,6 +12,7 @@ import { SIZEOF_POLLFD } from "./libc.ts";
 import type { Libcpg } from "./libcpg.ts";
 import { NativeMemory } from "./memory.ts";
 import { hasDescriptors, Poller, POLLGONE, POLLOUT } from "./poller.ts";
+import type { Sent } from "./sender.ts";
 import { SIZEOF_CPG_MODEL_V1_DATA, writeCpgModelV1Data } from "./structs.ts";
 
 /** Addresses of the three callbacks of model v1. */
@@ -21,12 +22,16 @@ export interface Callbacks {
   readonly totemConfchg: bigint;
 }
 
-/** One call of libcpg that may have to be tried several times. */
-export interface Request {
+/** What an error names. */
+export interface Named {
   /** What it is for, to begin an error's message with. */
   readonly doing: string;
   /** The C function. */
   readonly call: string;
+}
+
+/** One call of libcpg that may have to be tried several times. */
+export interface Request extends Named {
   /**
    * Whether the call never waits for the daemon. Once corosync has refused a
    * request, such ones wait until it has got on: it would refuse them, too.
@@ -37,14 +42,11 @@ export interface Request {
 }
 
 /** Calls of libcpg that never wait for the daemon, one behind the other. */
-export interface Batch extends Pick<Request, "doing" | "call"> {
+export interface Batch extends Named {
   /** How many. */
   readonly count: number;
-  /**
-   * Makes some of them, at most so many, until one gives another result than
-   * CS_OK; which that is, and how many gave CS_OK.
-   */
-  attempt(from: number, most: number): { count: number; result: number };
+  /** Makes some of them, at most so many, until one does not give CS_OK. */
+  attempt(from: number, most: number): Sent;
 }
 
 /**
@@ -304,10 +306,7 @@ export class Connection {
   }
 
   /** Whether corosync took the request; false if it says to try again. */
-  #taken(
-    { doing, call }: Pick<Request, "doing" | "call">,
-    result: number,
-  ): boolean {
+  #taken({ doing, call }: Named, result: number): boolean {
     this.#refused = result === CsError.CS_ERR_TRY_AGAIN;
     if (this.#refused) return false;
     if (result === CsError.CS_OK) return true;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Batch, Connection, Request } from "./connection.ts";
+import type { Batch, Connection, Named, Request } from "./connection.ts";
 import { CpgError, CsError } from "./errors.ts";
 
 /** A send; its `attempt` answers at once if it is `immediate`. */
@@ -15,9 +15,6 @@ export interface Send extends Request {
    */
   readonly done?: () => void;
 }
-
-/** What an error can name. */
-type Named = Pick<Request, "doing" | "call">;
 
 interface Pending {
   readonly send: Send;

@@ -9,7 +9,7 @@ import { CpgGuarantee, CsError } from "./ffi.ts";
 import type { Libcpg } from "./libcpg.ts";
 import { addressOf } from "./native/deno.ts";
 import { senders } from "./native/sender/code.ts";
-import { SIZEOF_IOVEC } from "./structs.ts";
+import { SIZEOF_IOVEC, writeIovec } from "./structs.ts";
 
 /**
  * The largest message that is copied once more instead of asking for its
@@ -35,8 +35,8 @@ const MOST = 64;
 /** Room for what small ones consist of, in bytes. */
 const ROOM = 2 ** 16;
 
-/** Field numbers of the machine code's block, in words of 8 bytes. */
-const Block = { MCAST: 0, NEXT: 1, LEFT: 2, RESULT: 3 };
+/** Where the machine code's block has its fields, in bytes. */
+const Block = { MCAST: 0, NEXT: 8, LEFT: 16, RESULT: 24 };
 
 /** Where things are behind the fields, in bytes. */
 const IOVECS = 64;
@@ -56,9 +56,7 @@ export class Sender {
   readonly #libcpg: Libcpg;
   /** The block, the iovecs behind it, and what they point at. */
   readonly #bytes = new Uint8Array(CONTENT + ROOM);
-  readonly #words = new BigUint64Array(this.#bytes.buffer);
-  /** The same by halves, whose reading and writing makes no objects. */
-  readonly #halves = new Uint32Array(this.#bytes.buffer);
+  readonly #view = new DataView(this.#bytes.buffer);
   readonly #address = addressOf(this.#bytes);
   readonly #code: bigint | undefined;
 
@@ -66,7 +64,8 @@ export class Sender {
   constructor(libcpg: Libcpg, code?: bigint) {
     this.#libcpg = libcpg;
     this.#code = code;
-    this.#words[Block.MCAST] = libcpg.address("cpg_mcast_joined");
+    const mcast = libcpg.address("cpg_mcast_joined");
+    this.#view.setBigUint64(Block.MCAST, mcast, true);
   }
 
   /** The one sender of a library. */
@@ -95,14 +94,15 @@ export class Sender {
   ): Sent {
     const count = this.#prepare(messages, from, Math.min(most, MOST));
     if (this.#code === undefined) return this.#callEach(handle, count);
-    const halves = this.#halves;
-    this.#words[Block.NEXT] = this.#address + BigInt(IOVECS);
-    halves[2 * Block.LEFT] = count;
+    const view = this.#view;
+    view.setBigUint64(Block.NEXT, this.#address + BigInt(IOVECS), true);
+    // The upper halves are always 0.
+    view.setUint32(Block.LEFT, count, true);
     // It calls its last argument, once, with its first two.
     this.#libcpg.calls.bsearch(handle, this.#address, 1n, 1n, this.#code);
     return {
-      count: count - halves[2 * Block.LEFT],
-      result: halves[2 * Block.RESULT],
+      count: count - view.getUint32(Block.LEFT, true),
+      result: view.getUint32(Block.RESULT, true),
     };
   }
 
@@ -112,23 +112,22 @@ export class Sender {
     from: number,
     most: number,
   ): number {
-    const halves = this.#halves;
-    const address = Number(this.#address);
+    const start = Number(this.#address);
     const last = Math.min(messages.length, from + most);
     let at = CONTENT;
     let i = from;
-    for (let field = IOVECS / 4; i < last; i++, field += SIZEOF_IOVEC / 4) {
+    for (let iovec = IOVECS; i < last; i++, iovec += SIZEOF_IOVEC) {
       const message = messages[i];
       const size = lengthOf(message);
-      if (size > SMALL) this.#words[field / 2] = addressOf(message);
+      let address: bigint | number;
+      if (size > SMALL) address = addressOf(message);
       else {
         if (at + size > CONTENT + ROOM) break;
         this.#bytes.set(message, at);
-        halves[field] = address + at;
-        halves[field + 1] = (address + at) / 2 ** 32;
+        address = start + at;
         at += size;
       }
-      halves[field + 2] = size;
+      writeIovec(this.#view, iovec, address, size);
     }
     return i - from;
   }

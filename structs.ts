@@ -158,15 +158,22 @@ export function readCpgIterationDescription(
   };
 }
 
-/** Writes a `struct iovec`: a part of a message, its length in bytes. */
+/**
+ * Writes a `struct iovec`: a part of a message, its length in bytes. An address
+ * below 2^53 may be a number.
+ */
 export function writeIovec(
   view: DataView,
   offset: number,
-  address: bigint,
+  address: bigint | number,
   length: number,
 ): void {
-  view.setBigUint64(offset, address, true);
   // By halves, for which no object is made.
+  if (typeof address === "bigint") view.setBigUint64(offset, address, true);
+  else {
+    view.setUint32(offset, address, true);
+    view.setUint32(offset + 4, address / 2 ** 32, true);
+  }
   view.setUint32(offset + 8, length, true);
   view.setUint32(offset + 12, length / 2 ** 32, true);
 }
