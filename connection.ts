@@ -55,6 +55,12 @@ export interface Batch extends Named {
  */
 const REQUEST_MEMORY = 16_384;
 
+/**
+ * The first pause before another attempt where nothing shows that corosync gets
+ * on, in milliseconds. Sooner, large messages pile up in it: performance.md.
+ */
+export const FIRST_PAUSE = 4;
+
 /** The longest pause between two attempts, in milliseconds. */
 const LONGEST_PAUSE = 64;
 
@@ -214,7 +220,7 @@ export class Connection {
 
   /** Makes a request, again and again while corosync says to try again. */
   async call(request: Request, signal?: AbortSignal): Promise<void> {
-    for (let wait = 1;;) {
+    for (let wait = FIRST_PAUSE;;) {
       if (!(request.immediate && this.#refused)) {
         const result = await this.exclusive(async () => {
           this.ending.check();
@@ -251,7 +257,7 @@ export class Connection {
   ): () => void {
     this.#setRetryTimer(milliseconds);
     const waiter = (progress: boolean) =>
-      retry(progress ? 1 : Math.min(2 * milliseconds, LONGEST_PAUSE));
+      retry(progress ? FIRST_PAUSE : Math.min(2 * milliseconds, LONGEST_PAUSE));
     this.#retries.add(waiter);
     return () => this.#retries.delete(waiter);
   }

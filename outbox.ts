@@ -3,7 +3,13 @@
  *
  * @module
  */
-import type { Batch, Connection, Named, Request } from "./connection.ts";
+import {
+  type Batch,
+  type Connection,
+  FIRST_PAUSE,
+  type Named,
+  type Request,
+} from "./connection.ts";
 import { CpgError, CsError } from "./errors.ts";
 
 /** A send; its `attempt` answers at once if it is `immediate`. */
@@ -34,7 +40,7 @@ export class Outbox {
   readonly #flushing: (() => void)[] = [];
   #taken = 0;
   /** How long to wait if corosync refuses the next one, in milliseconds. */
-  #wait = 1;
+  #wait = FIRST_PAUSE;
   /** What has shown that the daemon is gone: what follows is not given to it. */
   #lost: CpgError | undefined;
 
@@ -170,7 +176,7 @@ export class Outbox {
   }
 
   #succeed({ send, resolve }: Pending): void {
-    this.#wait = 1;
+    this.#wait = FIRST_PAUSE;
     resolve(++this.#taken);
     this.#finish(send);
   }

@@ -178,18 +178,16 @@ export class Receiver {
   async #take(revents: number): Promise<void> {
     const poller = Poller.of(this.#connection.libcpg);
     this.#count = 0;
-    // Sends that wait go before the next events, and the daemon has work.
-    this.#connection.progress();
     while (this.#wanted && this.#failure === undefined) {
+      // Sends that wait go before the next events, and the daemon has work.
+      this.#connection.progress();
       this.#count = 0;
       this.#empty = false;
       this.#turnEnd = performance.now() + LONGEST_TURN;
       await this.#run();
       if (this.#count === 0) break;
-      this.#connection.progress();
-      // Where they come one by one, the next is not there yet. Waiting for it
-      // gives the event loop its turn, too.
-      if (this.#empty && this.#count === 1) break;
+      // Waiting for the next gives the event loop its turn, too.
+      if (this.#empty) break;
       await poller.turn();
     }
     if ((revents & POLLGONE) && this.#count === 0) {

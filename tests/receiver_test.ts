@@ -30,6 +30,7 @@ const message: GroupEvent = {
 async function received(
   calls: GroupEvent[][],
   done: (receiver: Receiver, taken: GroupEvent[]) => Promise<void>,
+  steps: string[] = [],
 ): Promise<GroupEvent[]> {
   const libcpg = openLibcpg();
   const fd = libcpg.calls.eventfd(1, 0);
@@ -37,9 +38,10 @@ async function received(
   poller.hold();
   const taken: GroupEvent[] = [];
   const receiver = new Receiver(
-    { libcpg, fd, handle: 0n, progress: () => {} },
+    { libcpg, fd, handle: 0n, progress: () => steps.push("sends") },
     {
       run(_handle, _room, _mayLend, take) {
+        steps.push("dispatch");
         for (const event of calls.shift() ?? []) take(event);
         return CsError.CS_ERR_TRY_AGAIN;
       },
@@ -74,4 +76,15 @@ Deno.test("a list of members without oneself is no departure", async () => {
     (_, taken) => until("the message", () => taken.length >= 3),
   );
   assertEquals(taken, events);
+});
+
+Deno.test("sends that wait go before each dispatch, and only then", async () => {
+  const steps: string[] = [];
+  await received(
+    [[change([self, other])], [message, message], [message]],
+    (_, taken) => until("the last message", () => taken.length >= 4),
+    steps,
+  );
+  const step = ["sends", "dispatch"];
+  assertEquals(steps.slice(0, 6), [...step, ...step, ...step]);
 });
