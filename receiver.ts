@@ -186,8 +186,9 @@ export class Receiver {
       this.#turnEnd = performance.now() + LONGEST_TURN;
       await this.#run();
       if (this.#count === 0) break;
-      // Waiting for the next gives the event loop its turn, too.
-      if (this.#empty) break;
+      // Where they come one by one, the next is not there yet. Waiting for it
+      // gives the event loop its turn, too.
+      if (this.#empty && this.#count === 1) break;
       await poller.turn();
     }
     if ((revents & POLLGONE) && this.#count === 0) {

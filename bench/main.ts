@@ -2,7 +2,7 @@
  * Measures this library beside a C program of the same shape: `deno task
  * bench`, with the options
  *
- *     --quick             one minute instead of five
+ *     --quick             two minutes instead of seven
  *     --output=FOLDER     where performance.json and performance.svg go; the
  *                         results in a performance.md there are replaced
  *
@@ -12,6 +12,7 @@ import { openLibcpg } from "../ffi.ts";
 import { hasCompiler, program as build } from "../tests/c.ts";
 import { chart } from "./chart.ts";
 import { circumstances } from "./circumstances.ts";
+import { restartKeeping } from "./keeping.ts";
 import { measures, MEMORY, SIZES, WARM_UP } from "./measures.ts";
 import { nodePeer, onNode } from "./node.ts";
 import { separate } from "./processors.ts";
@@ -24,77 +25,104 @@ const quick = Deno.args.includes("--quick");
 const output = Deno.args.find((arg) => arg.startsWith("--output="))
   ?.slice("--output=".length) ?? `${here}/results`;
 
-/** How long all rounds may take together, in milliseconds. */
-const duration = quick ? 40_000 : 270_000;
+/**
+ * How long all rounds may take together, in milliseconds: those with the daemon
+ * as it comes, and those with one that keeps its memory.
+ */
+const durations = quick ? [40_000, 20_000] : [270_000, 130_000];
 
 /** Fewer rounds than this would say nothing. */
 const FEWEST_ROUNDS = 3;
 
-const separated = await separate();
 openLibcpg(); // What the C program is to be linked against.
 await using stack = new AsyncDisposableStack();
-const programs: Partial<Record<Name, Program>> = {};
-if (hasCompiler) {
-  const built = stack.use(await build("../../bench/peer.c"));
-  const command = (group: string) => [...separated, built.path, group];
-  programs.c = stack.use(await Program.start("c", command));
-} else {
+const built = hasCompiler
+  ? stack.use(await build("../../bench/peer.c"))
+  : undefined;
+if (!built) {
   console.error("There is no C compiler (cc), so there is nothing beside it.");
 }
-// Under default flags, with nothing but the right to load libcpg.
-const command = (group: string) => [
-  ...separated,
-  Deno.execPath(),
-  "run",
-  "--quiet",
-  "--no-prompt",
-  "--allow-ffi",
-  "--allow-env=CPG_LIBRARY",
-  `${here}/peer.ts`,
-  group,
-];
-programs.ours = stack.use(await Program.start("ours", command));
 const peer = await nodePeer();
 if (typeof peer === "string") {
   console.error(`Node is left out (deno task build:npm?): ${peer}`);
-} else {
-  stack.use(peer);
-  const command = (group: string) => [...separated, ...peer.command(group)];
-  programs.node = stack.use(await Program.start("node", command));
+} else stack.use(peer);
+
+let separated = await separate();
+const runs: Run[] = [];
+const memory: Results["memory"] = {};
+const rounds = await runAll(false);
+await restartKeeping();
+separated = await separate();
+await runAll(true);
+show("");
+
+/** Starts all programs, which end with the stack. */
+async function startPrograms(
+  stack: AsyncDisposableStack,
+): Promise<Partial<Record<Name, Program>>> {
+  const commands: Partial<Record<Name, string[]>> = {
+    c: built && [built.path],
+    // Under default flags, with nothing but the right to load libcpg.
+    ours: [
+      Deno.execPath(),
+      "run",
+      "--quiet",
+      "--no-prompt",
+      "--allow-ffi",
+      "--allow-env=CPG_LIBRARY",
+      `${here}/peer.ts`,
+    ],
+    node: typeof peer === "string" ? undefined : peer.command,
+  };
+  const programs: Partial<Record<Name, Program>> = {};
+  for (const [name, command] of Object.entries(commands)) {
+    if (!command) continue;
+    const start = (group: string) => [...separated, ...command, group];
+    programs[name as Name] = stack.use(await Program.start(name, start));
+  }
+  return programs;
 }
 
-const runs: Run[] = [];
-const names = Object.keys(programs) as Name[];
-const start = performance.now();
-// Round 0 is for the compiler of JavaScript, and does not count: neither for
-// ours nor for C.
-let round = 0;
-for (
-  ;
-  round <= FEWEST_ROUNDS || performance.now() - start < duration;
-  round++
-) {
+/** Runs what is measured with one of the two daemons; says how many rounds. */
+async function runAll(keeping: boolean): Promise<number> {
+  await using stack = new AsyncDisposableStack();
+  const programs = await startPrograms(stack);
+  const names = Object.keys(programs) as Name[];
+  const start = performance.now();
+  // Round 0 is for the compiler of JavaScript, and does not count: neither for
+  // ours nor for C.
+  let round = 0;
   for (
-    const [measure, { title, milliseconds, run }] of Object.entries(measures)
+    ;
+    round <= FEWEST_ROUNDS ||
+    performance.now() - start < durations[Number(keeping)];
+    round++
   ) {
-    for (const size of SIZES) {
-      show(`round ${round}: ${title}, ${size.toLocaleString("en")} bytes`);
-      for (const program of names) {
-        const time = round === 0 ? WARM_UP * milliseconds : milliseconds;
-        const result = await run(programs[program]!, size, time);
-        if (round > 0) runs.push({ measure, size, program, round, ...result });
+    for (const [measure, what] of Object.entries(measures)) {
+      if (Boolean(what.keeping) !== keeping) continue;
+      const { title, milliseconds, run } = what;
+      for (const size of SIZES) {
+        show(`round ${round}: ${title}, ${size.toLocaleString("en")} bytes`);
+        for (const program of names) {
+          const time = round === 0 ? WARM_UP * milliseconds : milliseconds;
+          const result = await run(programs[program]!, size, time);
+          if (round > 0) {
+            runs.push({ measure, size, program, round, ...result });
+          }
+        }
+        // Who is first takes turns.
+        names.reverse();
       }
-      // Who is first takes turns.
-      names.reverse();
     }
   }
+  if (keeping) return round - 1;
+  for (const name of names) {
+    show("a million messages");
+    const { floods, messages } = MEMORY;
+    memory[name] = await programs[name]!.memory(floods, messages);
+  }
+  return round - 1;
 }
-const memory: Results["memory"] = {};
-for (const name of names) {
-  show("a million messages");
-  memory[name] = await programs[name]!.memory(MEMORY.floods, MEMORY.messages);
-}
-show("");
 
 const results: Results = {
   circumstances: {
@@ -102,7 +130,7 @@ const results: Results = {
     placement: separated.length > 0
       ? "the daemon on one processor, the programs on the others"
       : "as the kernel has it",
-    rounds: round - 1,
+    rounds,
   },
   runs,
   memory,

@@ -32,6 +32,8 @@ export interface Measure {
   /** How long a run takes, in milliseconds. */
   readonly milliseconds: number;
   readonly quantities: readonly Quantity[];
+  /** Whether the daemon is to be one that keeps its memory. */
+  readonly keeping?: boolean;
   /** Runs a program; gives the quantities, and how late a timer was. */
   run(
     program: Program,
@@ -43,29 +45,39 @@ export interface Measure {
 const rate = "messages/s";
 const cpu = "µs of processor";
 
+const flood: Measure = {
+  title: "Flood to oneself",
+  milliseconds: 400,
+  quantities: [
+    { name: rate, least: 0.9 },
+    { name: cpu, most: 2, only: 64 },
+  ],
+  run: async (program, ...args) => rateAndCpu(await program.flood(...args)),
+};
+
+const pair: Measure = {
+  title: "One sender, one receiver",
+  milliseconds: 400,
+  quantities: [{ name: rate, least: 0.9 }, { name: cpu }],
+  run: async (program, ...args) => rateAndCpu(await program.pair(...args)),
+};
+
+/** A measure with a daemon that keeps its memory. */
+function withKeepingDaemon(measure: Measure): Measure {
+  const title = `${measure.title}, the daemon keeps its memory`;
+  return { ...measure, title, keeping: true };
+}
+
 /** All kinds of runs. */
 export const measures: Record<string, Measure> = {
-  flood: {
-    title: "Flood to oneself",
-    milliseconds: 400,
-    quantities: [
-      { name: rate, least: 0.9 },
-      { name: cpu, most: 2, only: 64 },
-    ],
-    run: async (program, ...args) => rateAndCpu(await program.flood(...args)),
-  },
+  flood,
   kept: {
     title: "Flood to oneself, messages kept",
     milliseconds: 300,
     quantities: [{ name: rate, least: 0.9 }, { name: cpu }],
     run: async (program, ...args) => rateAndCpu(await program.kept(...args)),
   },
-  pair: {
-    title: "One sender, one receiver",
-    milliseconds: 400,
-    quantities: [{ name: rate, least: 0.9 }, { name: cpu }],
-    run: async (program, ...args) => rateAndCpu(await program.pair(...args)),
-  },
+  pair,
   trips: {
     title: "Round trip",
     milliseconds: 300,
@@ -85,6 +97,8 @@ export const measures: Record<string, Measure> = {
     run: async (program, ...args) =>
       rateAndCpu(await program.zeroCopy(...args)),
   },
+  keepingFlood: withKeepingDaemon(flood),
+  keepingPair: withKeepingDaemon(pair),
 };
 
 function rateAndCpu({ messages, seconds, cpu, late }: Flood) {

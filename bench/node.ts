@@ -17,9 +17,9 @@ globalThis.Deno = {
 };
 `;
 
-/** The peer's command on Node. */
+/** The peer's command on Node, to be followed by the group. */
 export interface NodePeer extends Disposable {
-  readonly command: (group: string) => string[];
+  readonly command: string[];
 }
 
 /** Compiles the peer for Node; gives the reason where that cannot be. */
@@ -47,7 +47,7 @@ export async function nodePeer(): Promise<NodePeer | string> {
     await Deno.writeTextFile(preload, DENO);
     const flags = ["--import", pathToFileURL(preload).href];
     return {
-      command: (group) => ["node", ...flags, `${folder}/peer.mjs`, group],
+      command: ["node", ...flags, `${folder}/peer.mjs`],
       [Symbol.dispose]: () => Deno.removeSync(folder, { recursive: true }),
     };
   } catch (error) {
