@@ -57,7 +57,7 @@ const REQUEST_MEMORY = 16_384;
 
 /**
  * The first pause before another attempt where nothing shows that corosync gets
- * on, in milliseconds. Sooner, large messages pile up in it: performance.md.
+ * on, in milliseconds. Sooner, large messages pile up: docs/performance.md.
  */
 export const FIRST_PAUSE = 4;
 

@@ -2,7 +2,7 @@
  * Measures this library beside a C program of the same shape: `deno task
  * bench`, with the options
  *
- *     --quick             two minutes instead of seven
+ *     --quick             two minutes instead of eight
  *     --output=FOLDER     where performance.json and performance.svg go; the
  *                         results in a performance.md there are replaced
  *
@@ -26,10 +26,12 @@ const output = Deno.args.find((arg) => arg.startsWith("--output="))
   ?.slice("--output=".length) ?? `${here}/results`;
 
 /**
- * How long all rounds may take together, in milliseconds: those with the daemon
- * as it comes, and those with one that keeps its memory.
+ * How long all rounds may take together, in milliseconds: with the daemon as it
+ * comes, and with one that keeps its memory.
  */
-const durations = quick ? [40_000, 20_000] : [270_000, 130_000];
+const [duration, keepingDuration] = quick
+  ? [40_000, 20_000]
+  : [270_000, 130_000];
 
 /** Fewer rounds than this would say nothing. */
 const FEWEST_ROUNDS = 3;
@@ -45,21 +47,35 @@ if (!built) {
 const peer = await nodePeer();
 if (typeof peer === "string") {
   console.error(`Node is left out (deno task build:npm?): ${peer}`);
-} else stack.use(peer);
+} else {
+  stack.use(peer);
+}
 
-let separated = await separate();
 const runs: Run[] = [];
 const memory: Results["memory"] = {};
-const rounds = await runAll(false);
+const separated = await separate();
+const rounds = await withPrograms(separated, async (programs) => {
+  const rounds = await runAll(programs, false, duration);
+  for (const [name, program] of Object.entries(programs)) {
+    show("a million messages");
+    const { floods, messages } = MEMORY;
+    memory[name as Name] = await program.memory(floods, messages);
+  }
+  return rounds;
+});
 await restartKeeping();
-separated = await separate();
-await runAll(true);
+const keepingRounds = await withPrograms(
+  await separate(),
+  (programs) => runAll(programs, true, keepingDuration),
+);
 show("");
 
-/** Starts all programs, which end with the stack. */
-async function startPrograms(
-  stack: AsyncDisposableStack,
-): Promise<Partial<Record<Name, Program>>> {
+/** Has all programs run during a task; their commands begin with `separated`. */
+async function withPrograms<T>(
+  separated: string[],
+  task: (programs: Partial<Record<Name, Program>>) => Promise<T>,
+): Promise<T> {
+  await using stack = new AsyncDisposableStack();
   const commands: Partial<Record<Name, string[]>> = {
     c: built && [built.path],
     // Under default flags, with nothing but the right to load libcpg.
@@ -80,13 +96,17 @@ async function startPrograms(
     const start = (group: string) => [...separated, ...command, group];
     programs[name as Name] = stack.use(await Program.start(name, start));
   }
-  return programs;
+  return await task(programs);
 }
 
 /** Runs what is measured with one of the two daemons; says how many rounds. */
-async function runAll(keeping: boolean): Promise<number> {
-  await using stack = new AsyncDisposableStack();
-  const programs = await startPrograms(stack);
+async function runAll(
+  programs: Partial<Record<Name, Program>>,
+  withKeeping: boolean,
+  duration: number,
+): Promise<number> {
+  const chosen = Object.entries(measures)
+    .filter(([, { keeping = false }]) => keeping === withKeeping);
   const names = Object.keys(programs) as Name[];
   const start = performance.now();
   // Round 0 is for the compiler of JavaScript, and does not count: neither for
@@ -94,32 +114,22 @@ async function runAll(keeping: boolean): Promise<number> {
   let round = 0;
   for (
     ;
-    round <= FEWEST_ROUNDS ||
-    performance.now() - start < durations[Number(keeping)];
+    round <= FEWEST_ROUNDS || performance.now() - start < duration;
     round++
   ) {
-    for (const [measure, what] of Object.entries(measures)) {
-      if (Boolean(what.keeping) !== keeping) continue;
-      const { title, milliseconds, run } = what;
+    for (const [measure, { title, milliseconds, run }] of chosen) {
       for (const size of SIZES) {
         show(`round ${round}: ${title}, ${size.toLocaleString("en")} bytes`);
         for (const program of names) {
           const time = round === 0 ? WARM_UP * milliseconds : milliseconds;
           const result = await run(programs[program]!, size, time);
-          if (round > 0) {
-            runs.push({ measure, size, program, round, ...result });
-          }
+          if (round === 0) continue;
+          runs.push({ measure, size, program, round, ...result });
         }
         // Who is first takes turns.
         names.reverse();
       }
     }
-  }
-  if (keeping) return round - 1;
-  for (const name of names) {
-    show("a million messages");
-    const { floods, messages } = MEMORY;
-    memory[name] = await programs[name]!.memory(floods, messages);
   }
   return round - 1;
 }
@@ -130,7 +140,8 @@ const results: Results = {
     placement: separated.length > 0
       ? "the daemon on one processor, the programs on the others"
       : "as the kernel has it",
-    rounds,
+    rounds:
+      `${rounds}, and ${keepingRounds} with the daemon that keeps its memory`,
   },
   runs,
   memory,
