@@ -84,7 +84,7 @@ const TURNS = 2;
 /** The most descriptors that connecting takes at a time. */
 const DESCRIPTORS = 3;
 
-/** The last call of each library that had to be made in turn. */
+/** Of each library, the last call that had to be made in turn. */
 const turns = new WeakMap<Libcpg, Promise<unknown>>();
 
 /**
@@ -324,10 +324,10 @@ export class Connection {
     return this.#refused;
   }
 
-  /** Whether a send may go in this turn of the event loop, and does not spin. */
+  /** Whether a send may go in this turn, and does not spin; tries count, too. */
   maySend(): boolean {
     if (this.#sendsLeft === 0 && this.#looksLeft > 0) this.#lookForRoom();
-    return this.#sendsLeft > 0;
+    return this.#sendsLeft > 0 && this.#looksLeft >= 0;
   }
 
   /** Whether a send may write to the socket without spinning. */

@@ -12,6 +12,7 @@ import { NativeMemory } from "../memory.ts";
 import { CsError, viewOf } from "../ffi.ts";
 import { Poller, POLLIN } from "../poller.ts";
 import { Receiver } from "../receiver.ts";
+import { Sender } from "../sender.ts";
 import { joinFresh, within } from "./support.ts";
 
 /** Has a socket send to itself, and says how often that has worked. */
@@ -342,6 +343,31 @@ Deno.test("sending without a pause leaves timers their turn", async () => {
   for (; !over && sent < 1_000_000; sent++) await group.send(new Uint8Array());
   clearTimeout(timer);
   assert(over, `${sent} messages, and still no turn for a timer`);
+});
+
+Deno.test("sending one by one and at once leaves others their turn", async () => {
+  await using group = await joinFresh();
+  const message = new Uint8Array();
+  // So that the next look at the socket falls to what is sent at once.
+  await group.send(message);
+  assert(group.trySend(message));
+  // A daemon that always keeps up.
+  using _send = stub(
+    Sender.prototype,
+    "send",
+    (_handle, all, from, most) => ({
+      count: Math.min(most, all.length - from),
+      result: CsError.CS_OK,
+    }),
+  );
+  let over = false;
+  const immediate = setImmediate(() => over = true);
+  for (let batches = 0; !over; batches++) {
+    assertLess(batches, 20, "no turn");
+    await group.send(message);
+    assertEquals(group.trySendAll(Array(63).fill(message)), 63);
+  }
+  clearImmediate(immediate);
 });
 
 Deno.test("who floods himself reads as fast as he sends", async () => {
