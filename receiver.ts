@@ -186,9 +186,8 @@ export class Receiver {
       this.#turnEnd = performance.now() + LONGEST_TURN;
       await this.#run();
       if (this.#count === 0) break;
-      // Where they come one by one, the next is not there yet. Waiting for it
-      // gives the event loop its turn, too.
-      if (this.#empty && this.#count === 1) break;
+      // Waiting for the next one gives the event loop its turn, too.
+      if (this.#empty) break;
       await poller.turn();
     }
     if ((revents & POLLGONE) && this.#count === 0) {
