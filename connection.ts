@@ -235,16 +235,17 @@ export class Connection {
     }
   }
 
-  /** Has requests that corosync did not take tried again: it is at work. */
-  progress(): void {
-    this.#retry(true);
+  /** It is at work: tries again what corosync did not take; false if nothing. */
+  progress(): boolean {
+    return this.#retry(true);
   }
 
-  #retry(progress: boolean): void {
+  #retry(progress: boolean): boolean {
     this.#refused = false;
     const waiting = [...this.#retries];
     this.#retries.clear();
     for (const retry of waiting) retry(progress);
+    return waiting.length > 0;
   }
 
   /**

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import process from "node:process";
 import type { Connection } from "./connection.ts";
 import type { Dispatcher } from "./dispatch.ts";
 import { CpgError } from "./errors.ts";
@@ -178,9 +179,13 @@ export class Receiver {
   async #take(revents: number): Promise<void> {
     const poller = Poller.of(this.#connection.libcpg);
     this.#count = 0;
-    while (this.#wanted && this.#failure === undefined) {
-      // Sends that wait go before the next events, and the daemon has work.
-      this.#connection.progress();
+    while (this.#goesOn) {
+      // Sends that wait go before the next events, and what their senders then
+      // send: a daemon that has run out of work is slow to begin again.
+      if (this.#connection.progress()) {
+        await settled();
+        if (!this.#goesOn) break;
+      }
       this.#count = 0;
       this.#empty = false;
       this.#turnEnd = performance.now() + LONGEST_TURN;
@@ -208,6 +213,11 @@ export class Receiver {
     return this.#inbox.room > 0 && (!this.#lend || this.#inbox.idle);
   }
 
+  /** Whether there is a dispatch to come. */
+  get #goesOn(): boolean {
+    return this.#wanted && this.#failure === undefined;
+  }
+
   #note({ left }: MembershipChange): void {
     const { nodeId, pid } = this.#self;
     if (!this.#hasArrived) {
@@ -221,6 +231,11 @@ export class Receiver {
       this.#departed.resolve();
     }
   }
+}
+
+/** Resolves when all promises have had their effect that can have one now. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => process.nextTick(resolve));
 }
 
 /** An event has come that there is no memory for, and is lost. */

@@ -26,28 +26,47 @@ const message: GroupEvent = {
   sender: other,
 };
 
-/** What goes into the inbox of what some calls of `cpg_dispatch` bring. */
+/**
+ * What goes into the inbox of what some calls of `cpg_dispatch` bring.
+ *
+ * @param note Told of each step, and may change how much is wanted.
+ */
 async function received(
   calls: GroupEvent[][],
   done: (receiver: Receiver, taken: GroupEvent[]) => Promise<void>,
-  steps: string[] = [],
+  note: (step: string, inbox: { room: number }) => void = () => {},
 ): Promise<GroupEvent[]> {
   const libcpg = openLibcpg();
   const fd = libcpg.calls.eventfd(1, 0);
   const poller = Poller.of(libcpg);
   poller.hold();
   const taken: GroupEvent[] = [];
+  const push = (event: GroupEvent) => taken.push(event);
+  const inbox = { room: 1, idle: true, push };
+  const sendMore = async () => {
+    for (let i = 0; i < 10; i++) await null;
+    note("more sends", inbox);
+  };
   const receiver = new Receiver(
-    { libcpg, fd, handle: 0n, progress: () => steps.push("sends") },
+    {
+      libcpg,
+      fd,
+      handle: 0n,
+      progress() {
+        note("sends", inbox);
+        sendMore();
+        return true;
+      },
+    },
     {
       run(_handle, _room, _mayLend, take) {
-        steps.push("dispatch");
+        note("dispatch", inbox);
         for (const event of calls.shift() ?? []) take(event);
         return CsError.CS_ERR_TRY_AGAIN;
       },
     },
     false,
-    { room: 1, idle: true, push: (event) => taken.push(event) },
+    inbox,
     self,
     () => {},
   );
@@ -78,13 +97,27 @@ Deno.test("a list of members without oneself is no departure", async () => {
   assertEquals(taken, events);
 });
 
-Deno.test("sends that wait go before each dispatch, and only then", async () => {
+const round = ["sends", "more sends", "dispatch"];
+
+Deno.test("sends that wait go before each dispatch, with those that follow on them", async () => {
   const steps: string[] = [];
   await received(
     [[change([self, other])], [message, message], [message]],
     (_, taken) => until("the last message", () => taken.length >= 4),
-    steps,
+    (step) => steps.push(step),
   );
-  const step = ["sends", "dispatch"];
-  assertEquals(steps.slice(0, 6), [...step, ...step, ...step]);
+  assertEquals(steps.slice(0, 9), [...round, ...round, ...round]);
+});
+
+Deno.test("nothing is dispatched that is no longer wanted after the sends", async () => {
+  const steps: string[] = [];
+  await received(
+    [[change([self, other])], [message]],
+    () => until("the second sends", () => steps.length >= 5),
+    (step, inbox) => {
+      steps.push(step);
+      if (steps.length === 5) inbox.room = 0;
+    },
+  );
+  assertEquals(steps, [...round, "sends", "more sends"]);
 });
