@@ -235,13 +235,14 @@ export class Connection {
     }
   }
 
-  /** It is at work: tries again what corosync did not take; false if nothing. */
+  /** Corosync gets on: tries again what it refused; whether anything waited. */
   progress(): boolean {
     return this.#retry(true);
   }
 
   #retry(progress: boolean): boolean {
     this.#refused = false;
+    this.#looksLeft = LOOKS_PER_TURN; // The event loop has turned.
     const waiting = [...this.#retries];
     this.#retries.clear();
     for (const retry of waiting) retry(progress);
@@ -325,7 +326,7 @@ export class Connection {
     return this.#refused;
   }
 
-  /** Whether a send may go in this turn, and does not spin; tries count, too. */
+  /** Whether a send may go: the turn has looks left, and it would not spin. */
   maySend(): boolean {
     if (this.#sendsLeft === 0 && this.#looksLeft > 0) this.#lookForRoom();
     return this.#sendsLeft > 0 && this.#looksLeft >= 0;

@@ -11,6 +11,7 @@ import {
   type Request,
 } from "./connection.ts";
 import { CpgError, CsError } from "./errors.ts";
+import { Poller } from "./poller.ts";
 
 /** A send; its `attempt` answers at once if it is `immediate`. */
 export interface Send extends Request {
@@ -80,8 +81,8 @@ export class Outbox {
 
   /** Whether what is sent now may go at once; may look at the socket. */
   isClear(): boolean {
-    return this.#pending.length === 0 && !this.#connection.refused &&
-      this.#connection.maySend();
+    return this.#pending.length === 0 && !this.#lost &&
+      !this.#connection.refused && this.#connection.maySend();
   }
 
   /**
@@ -124,7 +125,13 @@ export class Outbox {
     const { send, signal } = pending;
     const connection = this.#connection;
     signal?.throwIfAborted();
-    if (this.#lost) throw this.#lost;
+    if (this.#lost) {
+      // Who sends again what was not sent must not keep the loss from sight.
+      const lost = this.#lost;
+      const turn = Poller.of(connection.libcpg).turn();
+      this.#after(pending, turn.then(() => Promise.reject(lost)), false);
+      return false;
+    }
     connection.ending.check();
     if (send.immediate && !connection.refused) {
       if (!connection.maySend()) {

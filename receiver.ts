@@ -12,6 +12,9 @@ import type { GroupEvent, Member, MembershipChange } from "./events.ts";
 import { CsError } from "./ffi.ts";
 import { Poller, POLLGONE, POLLIN, type Watch } from "./poller.ts";
 
+/** Kept, for a program's tests may replace it, and the clock. */
+const { nextTick } = process;
+
 /**
  * How long a reader who waits for nothing else is given one event after the
  * other, before the event loop gets its turn, in milliseconds.
@@ -183,7 +186,7 @@ export class Receiver {
       // Sends that wait go before the next events, and what their senders then
       // send: a daemon that has run out of work is slow to begin again.
       if (this.#connection.progress()) {
-        await settled();
+        await poller.elsewhere(settled);
         if (!this.#goesOn) break;
       }
       this.#count = 0;
@@ -233,9 +236,9 @@ export class Receiver {
   }
 }
 
-/** Resolves when all promises have had their effect that can have one now. */
+/** Called from a promise, resolves when all promises have had their effect. */
 function settled(): Promise<void> {
-  return new Promise((resolve) => process.nextTick(resolve));
+  return new Promise((resolve) => nextTick(resolve));
 }
 
 /** An event has come that there is no memory for, and is lost. */

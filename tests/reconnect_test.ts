@@ -139,6 +139,25 @@ test("the send that finds the daemon gone says what became of it", async () => {
   }
 });
 
+test("sending again what was not sent leaves the loss its turn to be seen", async () => {
+  const group = await joinFresh({ reconnect: true });
+  // The event loop does not turn, so nothing has told the group yet.
+  Deno.kill(node.pid!, "SIGKILL");
+  while (node.pid !== undefined);
+  const sending = (async () => {
+    for (let tries = 1;; tries++) {
+      try {
+        return await group.send(text("x"));
+      } catch (error) {
+        if (tries === 100) throw error;
+      }
+    }
+  })();
+  await node.start();
+  await within("the send", sending);
+  await group.leave();
+});
+
 test("who closes as the session comes gives up what waits for it", async () => {
   const group = await joinFresh({ reconnect: true });
   async function* events() {

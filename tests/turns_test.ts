@@ -345,21 +345,21 @@ Deno.test("sending without a pause leaves timers their turn", async () => {
   assert(over, `${sent} messages, and still no turn for a timer`);
 });
 
+/** Has all that is sent at once taken, as by a daemon that always keeps up. */
+function keepingUp(): Disposable {
+  return stub(Sender.prototype, "send", (_handle, all, from, most) => ({
+    count: Math.min(most, all.length - from),
+    result: CsError.CS_OK,
+  }));
+}
+
 Deno.test("sending one by one and at once leaves others their turn", async () => {
   await using group = await joinFresh();
   const message = new Uint8Array();
   // So that the next look at the socket falls to what is sent at once.
   await group.send(message);
   assert(group.trySend(message));
-  // A daemon that always keeps up.
-  using _send = stub(
-    Sender.prototype,
-    "send",
-    (_handle, all, from, most) => ({
-      count: Math.min(most, all.length - from),
-      result: CsError.CS_OK,
-    }),
-  );
+  using _send = keepingUp();
   let over = false;
   const immediate = setImmediate(() => over = true);
   for (let batches = 0; !over; batches++) {
@@ -368,6 +368,18 @@ Deno.test("sending one by one and at once leaves others their turn", async () =>
     assertEquals(group.trySendAll(Array(63).fill(message)), 63);
   }
   clearImmediate(immediate);
+});
+
+Deno.test("what is tried in one turn does not make sends wait in the next", async () => {
+  await using group = await joinFresh();
+  const message = new Uint8Array();
+  using _send = keepingUp();
+  await group.send(message);
+  assertEquals(group.trySendAll(Array(600).fill(message)), 600);
+  for await (const { type } of group) if (type === "message") break;
+  const sent = group.send(message);
+  assert(group.trySend(message), "the send waits");
+  await sent;
 });
 
 Deno.test("who floods himself reads as fast as he sends", async () => {
