@@ -69,6 +69,7 @@ Deno.test("what waits behind the send that finds the daemon gone is not sent", a
     },
   });
   const outbox = new Outbox({
+    libcpg: openLibcpg(),
     ending: new Ending(),
     maySend: () => true,
     try: ({ attempt }: Send) => attempt(memory) === CsError.CS_OK,
