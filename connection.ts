@@ -8,6 +8,7 @@ import { clearTimeout, setTimeout } from "node:timers";
 import { abortable, Ending } from "./abortable.ts";
 import { CpgError } from "./errors.ts";
 import { CpgModelFlag, CsError } from "./ffi.ts";
+import { inTurn } from "./in_turn.ts";
 import { SIZEOF_POLLFD } from "./libc.ts";
 import type { Libcpg } from "./libcpg.ts";
 import { NativeMemory } from "./memory.ts";
@@ -83,25 +84,6 @@ const TURNS = 2;
 
 /** The most descriptors that connecting takes at a time. */
 const DESCRIPTORS = 3;
-
-/** Of each library, the last call that had to be made in turn. */
-const turns = new WeakMap<Libcpg, Promise<unknown>>();
-
-/**
- * Makes a call when all calls before it that were made so have returned. That
- * are those which add or remove a handle, for libqb's tables of handles are not
- * made for two at once, and would give both the same place; and those which
- * first look whether there is room, lest another takes it in between.
- */
-export function inTurn<T>(
-  libcpg: Libcpg,
-  call: () => Promise<T>,
-): Promise<T> {
-  const turn = (turns.get(libcpg) ?? Promise.resolve())
-    .then(() => Poller.of(libcpg).elsewhere(call));
-  turns.set(libcpg, turn.catch(() => {}));
-  return turn;
-}
 
 /** A handle of libcpg, from `cpg_model_initialize` to `cpg_finalize`. */
 export class Connection {

@@ -4,10 +4,11 @@
  * @module
  */
 import { abortable } from "./abortable.ts";
-import { Connection, inTurn, type Request } from "./connection.ts";
+import { Connection, type Request } from "./connection.ts";
 import { CpgError } from "./errors.ts";
 import type { Member } from "./events.ts";
 import { CpgIteration, CsError } from "./ffi.ts";
+import { inTurn } from "./in_turn.ts";
 import { openLibcpg } from "./libcpg.ts";
 import type { WaitOptions } from "./options.ts";
 import { readCpgIterationDescription } from "./structs.ts";

@@ -165,8 +165,9 @@ export class Poller {
   }
 
   /**
-   * Makes a call on another thread. Until it has returned this thread does not
-   * wait itself, for then it would not see that it has.
+   * Awaits what this thread must not sleep through: a call that another thread
+   * makes, or what is to happen before the next turn. Until then this thread
+   * does not wait itself, for it would not see that it is over.
    */
   async elsewhere<T>(call: () => Promise<T>): Promise<T> {
     this.#calls++;

@@ -4,9 +4,10 @@
  *
  * @module
  */
-import { type Connection, inTurn } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import { CpgError } from "./errors.ts";
 import { CsError } from "./ffi.ts";
+import { inTurn } from "./in_turn.ts";
 import type { NativeMemory } from "./memory.ts";
 import { detach, viewOf } from "./native/deno.ts";
 import type { SendBufferOptions } from "./options.ts";

@@ -2,7 +2,7 @@
  * Measures this library beside a C program of the same shape: `deno task
  * bench`, with the options
  *
- *     --quick             two minutes instead of eight
+ *     --quick             four minutes instead of ten
  *     --output=FOLDER     where performance.json and performance.svg go; the
  *                         results in a performance.md there are replaced
  *
