@@ -42,6 +42,9 @@ export function closingLine(...outputs: string[]): string {
 const OUTCOME =
   /^(?:ok|FAILED) \||^.* \.\.\. (?:ok|FAILED|ignored)\b|^\d+ passed, \d+ failed/;
 
+/** The line behind which `deno test` says again what failed, and why. */
+const ERRORS = " ERRORS ";
+
 /** What tells most of why something ended early, in lines. */
 const END = 20;
 
@@ -51,6 +54,8 @@ const END = 20;
  */
 export function failures(output: string): string[] {
   const lines = stripVTControlCharacters(output).split("\n").filter(Boolean);
+  const errors = lines.lastIndexOf(ERRORS);
+  if (errors >= 0) return lines.slice(errors + 1);
   let failing = false;
   const found = lines.filter((line) => {
     if (OUTCOME.test(line)) failing = line.includes(" ... FAILED");

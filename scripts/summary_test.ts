@@ -58,6 +58,22 @@ Deno.test("failures() are told from what surrounds them", () => {
   ]);
 });
 
+Deno.test("failures() are what `deno test` itself says at the end of them", () => {
+  const output = "running 2 tests from a_test.ts\na ... FAILED (1ms)\n" +
+    "b ...\nUncaught error from a_test.ts FAILED\nb ... cancelled (0ms)\n" +
+    "\n\x1b[1m ERRORS \x1b[0m\n\na => a_test.ts:1:6\nerror: Error: no\n" +
+    "\n FAILURES \n\na => a_test.ts:1:6\na_test.ts (uncaught error)\n" +
+    "\nFAILED | 0 passed | 3 failed (2ms)\n";
+  assertEquals(failures(output), [
+    "a => a_test.ts:1:6",
+    "error: Error: no",
+    " FAILURES ",
+    "a => a_test.ts:1:6",
+    "a_test.ts (uncaught error)",
+    "FAILED | 0 passed | 3 failed (2ms)",
+  ]);
+});
+
 Deno.test("failures() of what has ended early are its last words", () => {
   assertEquals(failures("a ... ok (1ms)\nnever began\n"), [
     "a ... ok (1ms)",
