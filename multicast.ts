@@ -126,19 +126,22 @@ export class Several implements Batch {
     doing: string,
     messages: readonly Uint8Array[],
   ) {
-    // A copy, which has no holes: `every` would pass over them.
-    const all = Array.isArray(messages) ? [...messages] : undefined;
-    if (!all?.every((message) => message instanceof Uint8Array)) {
-      throw new TypeError(`${doing}: messages are an array of Uint8Arrays`);
-    }
-    if (all.some(isGone)) {
-      throw new TypeError(
-        `${doing}: the bytes of a message were transferred away`,
-      );
-    }
+    if (!Array.isArray(messages)) throw unsendable(doing);
     const { maxAtomicSize } = connection;
-    const large = all.find((message) => lengthOf(message) > maxAtomicSize);
-    if (large) throw tooLarge(doing, maxAtomicSize);
+    // A copy, for a class may have an array's elements change as they are read.
+    const all: Uint8Array[] = [...messages];
+    // One pass and no function for each: there are many, and small ones.
+    for (let i = 0; i < all.length; i++) {
+      const message = all[i];
+      if (!(message instanceof Uint8Array)) throw unsendable(doing);
+      const size = lengthOf(message);
+      if (size > maxAtomicSize) throw tooLarge(doing, maxAtomicSize);
+      if (size === 0 && isGone(message)) {
+        throw new TypeError(
+          `${doing}: the bytes of a message were transferred away`,
+        );
+      }
+    }
     this.#connection = connection;
     this.doing = doing;
     this.#messages = all;
@@ -151,9 +154,13 @@ export class Several implements Batch {
   }
 }
 
-/** Whether an array's bytes are not there any more. */
+/** The error of what is not a list of messages. */
+function unsendable(doing: string): TypeError {
+  return new TypeError(`${doing}: messages are an array of Uint8Arrays`);
+}
+
+/** Whether an empty array's bytes are not there any more. */
 function isGone(bytes: Uint8Array): boolean {
-  if (lengthOf(bytes) > 0) return false;
   try {
     nothing.set(bytes);
     return false;
