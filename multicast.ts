@@ -128,7 +128,7 @@ export class Several implements Batch {
   ) {
     if (!Array.isArray(messages)) throw unsendable(doing);
     const { maxAtomicSize } = connection;
-    // A copy, for a class may have an array's elements change as they are read.
+    // A copy: reading the caller's array may run the caller's code.
     const all: Uint8Array[] = [...messages];
     // One pass and no function for each: there are many, and small ones.
     for (let i = 0; i < all.length; i++) {
