@@ -1,11 +1,13 @@
 /** What a receiver makes of the events that it is given. */
+import process from "node:process";
 import { assertEquals } from "@std/assert";
+import { stub } from "@std/testing/mock";
 import type { GroupEvent, Member } from "../events.ts";
-import { CsError } from "../ffi.ts";
+import { CsError, viewOf } from "../ffi.ts";
 import { openLibcpg } from "../libcpg.ts";
-import { Poller } from "../poller.ts";
+import { Poller, POLLIN } from "../poller.ts";
 import { Receiver } from "../receiver.ts";
-import { until, within } from "./support.ts";
+import { denoTest, until, within } from "./support.ts";
 
 const self = { nodeId: 1, pid: 1 };
 const other = { nodeId: 2, pid: 2 };
@@ -27,7 +29,8 @@ const message: GroupEvent = {
 };
 
 /**
- * What goes into the inbox of what some calls of `cpg_dispatch` bring.
+ * What goes into the inbox of what some calls of `cpg_dispatch` bring, while
+ * somebody else waits for what does not come.
  *
  * @param note Told of each step, and may change how much is wanted.
  */
@@ -36,10 +39,23 @@ async function received(
   done: (receiver: Receiver, taken: GroupEvent[]) => Promise<void>,
   note: (step: string, inbox: { room: number }) => void = () => {},
 ): Promise<GroupEvent[]> {
-  const libcpg = openLibcpg();
-  const fd = libcpg.calls.eventfd(1, 0);
+  let sending = false;
+  const { calls: real, ...library } = openLibcpg();
+  const libcpg = {
+    ...library,
+    calls: {
+      ...real,
+      ppoll(fds: bigint, count: bigint, longest: bigint, mask: bigint) {
+        const [, nanoseconds] = new BigUint64Array(viewOf(longest, 16));
+        if (nanoseconds > 0n && sending) note("sleep", inbox);
+        return real.ppoll(fds, count, longest, mask);
+      },
+    },
+  };
+  const [fd, quiet] = [real.eventfd(1, 0), real.eventfd(0, 0)];
   const poller = Poller.of(libcpg);
   poller.hold();
+  const another = poller.watch(quiet, POLLIN, () => {});
   const taken: GroupEvent[] = [];
   const push = (event: GroupEvent) => taken.push(event);
   const inbox = { room: 1, idle: true, push };
@@ -53,6 +69,7 @@ async function received(
       fd,
       handle: 0n,
       progress() {
+        sending = true;
         note("sends", inbox);
         sendMore();
         return true;
@@ -60,9 +77,10 @@ async function received(
     },
     {
       run(_handle, _room, _mayLend, take) {
+        sending = false;
         note("dispatch", inbox);
         for (const event of calls.shift() ?? []) take(event);
-        return CsError.CS_ERR_TRY_AGAIN;
+        return calls.length > 0 ? CsError.CS_OK : CsError.CS_ERR_TRY_AGAIN;
       },
     },
     false,
@@ -73,8 +91,9 @@ async function received(
   receiver.resume();
   await done(receiver, taken);
   await receiver.stop();
+  await another.cancel();
   await poller.release();
-  libcpg.calls.close(fd);
+  for (const each of [fd, quiet]) real.close(each);
   return taken;
 }
 
@@ -119,5 +138,32 @@ Deno.test("nothing is dispatched that is no longer wanted after the sends", asyn
       if (steps.length === 5) inbox.room = 0;
     },
   );
-  assertEquals(steps, [...round, "sends", "more sends"]);
+  const others = steps.filter((step) => step !== "sleep");
+  assertEquals(others, [...round, "sends", "more sends"]);
+});
+
+Deno.test("this thread does not sleep until senders have gone on", async () => {
+  const steps: string[] = [];
+  let time = performance.now();
+  using _clock = stub(performance, "now", () => time);
+  await received(
+    [[change([self, other])], ...Array.from({ length: 9 }, () => [message])],
+    (_, taken) => until("the last message", () => taken.length >= 10),
+    (step) => {
+      steps.push(step);
+      // Each turn is a rest, which the poller has together with the receiver.
+      if (step === "dispatch") time += 20;
+    },
+  );
+  const first = steps.slice(0, 30);
+  assertEquals(first, Array.from({ length: 10 }, () => round).flat());
+});
+
+denoTest("a program may replace nextTick", async () => {
+  using _stub = stub(process, "nextTick", () => {});
+  const taken = await received(
+    [[change([self, other])], [message]],
+    (_, taken) => until("the message", () => taken.length >= 2),
+  );
+  assertEquals(taken.length, 2);
 });
