@@ -156,7 +156,7 @@ test("sending again what was not sent leaves the loss its turn to be seen", asyn
     }
     throw new Error("No send has gone");
   })();
-  await Promise.all([node.start(), sending]);
+  await Promise.all([node.start(), within("the send", sending, STARTING)]);
   await group.leave();
 });
 
