@@ -12,7 +12,7 @@ import { globSync } from "node:fs";
 import config from "../deno.json" with { type: "json" };
 import { packageOptions } from "./packages.ts";
 import { deno, denoWithCorosync } from "./run.ts";
-import { closingLine, failures } from "./summary.ts";
+import { closing, failures } from "./summary.ts";
 
 /** How much of the end of the output is kept for the summary. */
 const TAIL = 65_536;
@@ -71,8 +71,7 @@ async function testAll(): Promise<[status: number, output: string][]> {
 }
 
 const results = await testAll();
-// What the others have said is far above.
-const failed = results.slice(0, -1).flatMap(([, output]) => failures(output));
-if (failed.length > 0) console.log(["\nERRORS", ...failed].join("\n"));
-console.log(`\n${closingLine(...results.map(([, output]) => output))}`);
+const outputs = results.map(([, output]) => output);
+// Of all but the last, what failed stands far above.
+console.log(closing(outputs.slice(0, -1).flatMap(failures), ...outputs));
 Deno.exit(results.find(([status]) => status !== 0)?.[0] ?? 0);

@@ -32,6 +32,12 @@ export function count(...outputs: string[]): Counts {
   return { passed, failed, skipped };
 }
 
+/** What a run of tests ends with: again what failed, if any, and one line. */
+export function closing(failed: string[], ...outputs: string[]): string {
+  const again = failed.length > 0 ? ["", "FAILURES", ...failed] : [];
+  return [...again, "", closingLine(...outputs)].join("\n");
+}
+
 /** One line with the numbers of the summaries that outputs end with. */
 export function closingLine(...outputs: string[]): string {
   const { passed, failed, skipped } = count(...outputs);

@@ -15,7 +15,7 @@ import { outDir } from "./npm_options.ts";
 import { OLD_NODE, RUNTIMES, type Suite, suites } from "./npm_suites.ts";
 import { compileTests } from "./npm_tests.ts";
 import { packageOptions } from "./packages.ts";
-import { closingLine, count, failures } from "./summary.ts";
+import { closing, count, failures } from "./summary.ts";
 
 /** How many suites run at a time: they wait more than they work. */
 const LANES = 2;
@@ -75,8 +75,7 @@ async function main(): Promise<number> {
     }
   };
   await Promise.all(Array.from({ length: LANES }, lane));
-  if (failed.length > 0) console.log(["\nFAILURES", ...failed].join("\n"));
-  console.log(`\n${closingLine(...outputs)}`);
+  console.log(closing(failed, ...outputs));
   return count(...outputs).failed === 0 ? 0 : 1;
 }
 
