@@ -5,7 +5,7 @@
  * @module
  */
 import { clearTimeout, setTimeout } from "node:timers";
-import { abortable, Ending } from "./abortable.ts";
+import { Ending } from "./abortable.ts";
 import { CpgError } from "./errors.ts";
 import { CpgModelFlag, CsError } from "./ffi.ts";
 import { inTurn } from "./in_turn.ts";
@@ -66,21 +66,25 @@ export const FIRST_PAUSE = 4;
 const LONGEST_PAUSE = 64;
 
 /**
- * Sends between two looks at whether the socket has room. libqb writes one
- * byte for each send and spins while the socket is full, as it is when the
- * daemon is stopped. It holds some 270 such bytes on Linux, and counts as
- * writable up to a quarter of that.
+ * What a byte takes of a socket's buffer, in bytes: measured on Linux 6.18, as
+ * the buffer's size by the bytes that go into it (212,992 by 277). libqb writes
+ * one for each send, and spins while the socket is full, as it is when the
+ * daemon is stopped.
  */
-const SENDS_PER_LOOK = 64;
-
-/** Looks within one turn of the event loop: then others have theirs. */
-const LOOKS_PER_TURN = 4;
+const BYTE_IN_SOCKET = 768;
 
 /**
- * Turns of the event loop, each with a look, before another thread waits until
- * there is room.
+ * The share of the buffer that is filled between two looks at whether there is
+ * room. A socket counts as writable up to a quarter. The more waits there, the
+ * less often this process and the daemon wait for each other.
  */
-const TURNS = 2;
+const SHARE_PER_LOOK = 2 / 3;
+
+/** Names the size of a socket's buffer to `getsockopt`. */
+const [SOL_SOCKET, SO_SNDBUF] = [1, 7];
+
+/** Looks within one turn of the event loop: then others have theirs. */
+const LOOKS_PER_TURN = 2;
 
 /** The most descriptors that connecting takes at a time. */
 const DESCRIPTORS = 3;
@@ -99,6 +103,8 @@ export class Connection {
   readonly #pollfd: NativeMemory;
   #busy = false;
   readonly #waiting: (() => void)[] = [];
+  /** Sends between two looks at the socket. */
+  readonly #sendsPerLook: number;
   #sendsLeft = 0;
   #looksLeft = 0;
   #refused = false;
@@ -117,6 +123,7 @@ export class Connection {
     this.ending.onEnd(() => this.progress());
     this.fd = this.#ask("cpg_fd_get");
     this.maxAtomicSize = this.#ask("cpg_max_atomic_msgsize_get");
+    this.#sendsPerLook = this.#askForSends();
     Poller.of(libcpg).hold();
   }
 
@@ -165,6 +172,16 @@ export class Connection {
       throw new CpgError("Cannot use the connection", call, result);
     }
     return this.#memory.view.getInt32(0, true);
+  }
+
+  /** How many sends the socket has room for whenever it is writable. */
+  #askForSends(): number {
+    const { view, address } = this.#memory;
+    view.setUint32(4, 4, true);
+    const { getsockopt } = this.libcpg.calls;
+    getsockopt(this.fd, SOL_SOCKET, SO_SNDBUF, address, address + 4n);
+    const bytes = view.getUint32(0, true) / BYTE_IN_SOCKET;
+    return Math.max(1, Math.floor(SHARE_PER_LOOK * bytes));
   }
 
   /**
@@ -329,7 +346,7 @@ export class Connection {
     const revents = this.#look();
     const room = (revents & POLLOUT) !== 0;
     this.#looksLeft = room ? this.#looksLeft - 1 : 0;
-    if (room) this.#sendsLeft = SENDS_PER_LOOK;
+    if (room) this.#sendsLeft = this.#sendsPerLook;
     return revents;
   }
 
@@ -347,25 +364,14 @@ export class Connection {
     return view.getInt16(6, true);
   }
 
-  /**
-   * Resolves when a send may write to the socket, and not before another turn
-   * of the event loop; rejects at the end.
-   */
-  async untilWritable(): Promise<void> {
-    const poller = Poller.of(this.libcpg);
-    for (let turns = 0; turns < TURNS; turns++) {
-      await poller.turn();
-      this.ending.check();
+  /** Calls back, once, when a send may write to the socket, or at the end. */
+  onWritable(resume: () => void): void {
+    const watch = Poller.of(this.libcpg).watch(this.fd, POLLOUT, () => {
+      forget();
       this.#looksLeft = LOOKS_PER_TURN;
-      if (this.#writable()) return;
-    }
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const watch = poller.watch(this.fd, POLLOUT, () => resolve());
-    try {
-      await abortable(promise, this.ending);
-    } finally {
-      await watch.cancel();
-    }
+      resume();
+    });
+    const forget = this.ending.onEnd(() => watch.cancel().then(resume));
   }
 
   /** Gives the handle back; nothing may use the connection any more. */

@@ -61,6 +61,14 @@ export interface LibcCalls extends PollCalls {
   open(path: bigint, flags: number): number;
   /** `unlink(const char *path)` */
   unlink(path: bigint): number;
+  /** `getsockopt(int fd, int level, int option, void *value, socklen_t *length)` */
+  getsockopt(
+    fd: number,
+    level: number,
+    option: number,
+    value: bigint,
+    length: bigint,
+  ): number;
   /** `getrlimit(int resource, struct rlimit *limit)` */
   getrlimit(resource: number, limit: bigint): number;
   /** `close(int fd)` */
@@ -104,6 +112,10 @@ export const libcSignatures: Readonly<Record<keyof LibcCalls, Signature>> = {
   write: { parameters: ["i32", "pointer", "usize"], result: "u64" },
   open: { parameters: ["pointer", "i32"], result: "i32" },
   unlink: { parameters: ["pointer"], result: "i32" },
+  getsockopt: {
+    parameters: ["i32", "i32", "i32", "pointer", "pointer"],
+    result: "i32",
+  },
   getrlimit: { parameters: ["i32", "pointer"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
   dlopen: { parameters: ["pointer", "i32"], result: "pointer" },

@@ -135,7 +135,7 @@ export class Outbox {
     connection.ending.check();
     if (send.immediate && !connection.refused) {
       if (!connection.maySend()) {
-        this.#after(pending, connection.untilWritable(), false);
+        connection.onWritable(() => this.#run());
         return false;
       }
       pending.given = true;

@@ -5,10 +5,15 @@
  *
  * @module
  */
+import process from "node:process";
 import { setImmediate } from "node:timers";
-import { SIZEOF_POLLFD, SIZEOF_TIMESPEC } from "./libc.ts";
+import { SIZEOF_TIMESPEC } from "./libc.ts";
 import type { Libcpg } from "./libcpg.ts";
 import { NativeMemory } from "./memory.ts";
+import { PollSet } from "./poll_set.ts";
+
+/** Kept, for a program's tests may replace it, and the clock. */
+const { nextTick } = process;
 
 /** There is something to read. */
 export const POLLIN = 0x1;
@@ -65,6 +70,15 @@ const TURNS_TO_REST = 64;
 /** How soon it rests where it has to wait anyway, in milliseconds. */
 const REST_CHANCE = 8;
 
+/**
+ * How soon the event loop has its turn where something is always ready, in
+ * milliseconds. A turn costs as much as some messages.
+ */
+const TURN_INTERVAL = 1;
+
+/** By number as well: a program's tests may have stopped the clock. */
+const MOST_SERVINGS = 100;
+
 /** The longest rest, in milliseconds. */
 const LONGEST_REST = 2;
 
@@ -73,6 +87,11 @@ function turn(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);
   });
+}
+
+/** Called from a promise, resolves when all promises have had their effect. */
+export function settled(): Promise<void> {
+  return new Promise((resolve) => nextTick(resolve));
 }
 
 /** One descriptor that is being waited for. */
@@ -98,8 +117,7 @@ export class Poller {
   #wakeFd = -1;
   #connections = 0;
   #loop: Promise<void> | undefined;
-  /** What polls read and write. */
-  #memory: NativeMemory | undefined;
+  readonly #set: PollSet;
   /** The poll in flight elsewhere. */
   #polling: Promise<number> | undefined;
   /** How long the last wait was, in milliseconds. */
@@ -112,12 +130,17 @@ export class Poller {
   #rested = 0;
   /** How often it has turned for this since then; for others it may have, too. */
   #turned = 0;
+  /** When it had its last turn. */
+  #turnEnded = 0;
+  /** How often somebody was served since then. */
+  #servings = 0;
   #resting: Promise<void> | undefined;
   /** The call that it rests on. */
   #nap: Promise<void> | undefined;
 
   private constructor(libcpg: Libcpg) {
     this.#libcpg = libcpg;
+    this.#set = new PollSet(libcpg);
   }
 
   /** The one poller of a library. */
@@ -141,8 +164,7 @@ export class Poller {
     if (this.#connections > 0 || this.#wakeFd < 0) return;
     this.#libcpg.calls.close(this.#wakeFd);
     this.#wakeFd = -1;
-    this.#memory?.free();
-    this.#memory = undefined;
+    this.#set.free();
   }
 
   /**
@@ -186,6 +208,8 @@ export class Poller {
       else await (this.#resting ??= this.#rest());
     } finally {
       this.#turns--;
+      this.#turnEnded = performance.now();
+      this.#servings = 0;
     }
   }
 
@@ -233,82 +257,90 @@ export class Poller {
 
   async #run(): Promise<void> {
     try {
-      while (this.#entries.size > 0) {
-        // Whoever begins to wait within this turn is waited for as well.
+      for (;;) {
+        // Whoever begins to wait meanwhile is waited for as well.
+        await settled();
+        if (this.#entries.size === 0) break;
+        if (this.#serveNow()) continue;
         await this.turn();
         if (++this.#turned === TURNS_TO_REST) this.#hasRested();
-        if (this.#entries.size > 0) await this.#pollOnce();
+        if (this.#entries.size > 0) await this.#poll();
       }
     } finally {
       this.#loop = undefined;
     }
   }
 
-  /** Memory for so many descriptors, behind the time that a poll may take. */
-  #pollMemory(count: number): NativeMemory {
-    const size = SIZEOF_TIMESPEC + count * SIZEOF_POLLFD;
-    if (!this.#memory || this.#memory.bytes.length < size) {
-      this.#memory?.free();
-      this.#memory = undefined;
-      this.#memory = new NativeMemory(this.#libcpg, 2 * size);
-    }
-    return this.#memory;
+  /** Writes down who is waited for. */
+  #arrange(): Entry[] {
+    const entries = [...this.#entries];
+    this.#set.arrange([{ fd: this.#wakeFd, events: POLLIN }, ...entries]);
+    return entries;
   }
 
-  async #pollOnce(): Promise<void> {
-    const { calls, async } = this.#libcpg;
-    const entries = [...this.#entries];
-    const count = 1 + entries.length;
-    const { view, address } = this.#pollMemory(count);
-    const offset = (i: number) => SIZEOF_TIMESPEC + i * SIZEOF_POLLFD;
-    const set = (i: number, fd: number, events: number) => {
-      view.setInt32(offset(i), fd, true);
-      view.setInt32(offset(i) + 4, events, true);
-    };
-    const revents = (i: number) => view.getInt16(offset(i) + 6, true);
-    set(0, this.#wakeFd, POLLIN);
-    entries.forEach(({ fd, events }, i) => set(i + 1, fd, events));
-    const fds = address + BigInt(SIZEOF_TIMESPEC);
+  /**
+   * Serves who is ready already, between two turns of the event loop that
+   * follow closely enough.
+   *
+   * @returns Whether there was somebody.
+   */
+  #serveNow(): boolean {
+    if (
+      this.#turns > 0 || this.#lastWait >= NO_WAIT ||
+      this.#servings === MOST_SERVINGS ||
+      performance.now() - this.#turnEnded > TURN_INTERVAL
+    ) return false;
+    const entries = this.#arrange();
+    // Who needs the processor may be about to bring more.
+    this.#libcpg.calls.sched_yield();
+    if (this.#set.here(0n) === 0) return false;
+    this.#servings++;
+    this.#serve(entries);
+    return true;
+  }
+
+  /** Waits until somebody is ready, unless a turn is being waited for. */
+  async #poll(): Promise<void> {
+    const entries = this.#arrange();
+    const set = this.#set;
     const alone = this.#turns === 0;
     const start = performance.now();
     const tired = start - this.#rested > REST_CHANCE;
     const here = alone && !tired && this.#calls === 0;
-    const poll = (nanoseconds: bigint) => {
-      view.setBigUint64(0, 0n, true);
-      view.setBigUint64(8, nanoseconds, true);
-      return calls.ppoll(fds, BigInt(count), address, 0n);
-    };
     let ready = 0;
     if (!alone || this.#lastWait < SHORT_WAIT) {
-      ready = poll(0n);
+      ready = set.here(0n);
       if (here && this.#lastWait < NO_WAIT) {
         // By number as well: a program's tests may have stopped the clock.
         for (let looks = 0; ready === 0 && looks < MOST_LOOKS; looks++) {
           if (performance.now() - start > NO_WAIT) break;
-          calls.sched_yield();
-          ready = poll(0n);
+          this.#libcpg.calls.sched_yield();
+          ready = set.here(0n);
         }
       }
-      if (here && ready === 0) ready = poll(LONGEST_WAIT);
+      if (here && ready === 0) ready = set.here(LONGEST_WAIT);
     }
     if (alone && ready === 0) {
-      this.#polling = async.poll(fds, BigInt(count), LONGEST_POLL)
-        .catch(async () => {
-          // There is no thread to be had, for now.
-          await new Promise((resolve) => setTimeout(resolve, LONGEST_REST));
-          return poll(0n);
-        });
+      this.#polling = set.elsewhere(LONGEST_POLL).catch(async () => {
+        // There is no thread to be had, for now.
+        await new Promise((resolve) => setTimeout(resolve, LONGEST_REST));
+        return set.here(0n);
+      });
       await this.#polling;
       this.#polling = undefined;
       this.#hasRested();
     }
     if (alone) this.#lastWait = performance.now() - start;
-    if (revents(0)) {
-      calls.read(this.#wakeFd, address, 8n);
-    }
-    const served = entries.map((entry, i) => ({ entry, of: revents(i + 1) }));
-    for (const { entry, of } of served) {
-      if (of && this.#entries.delete(entry)) entry.ready(of);
+    this.#serve(entries);
+  }
+
+  /** Tells those who are ready. */
+  #serve(entries: readonly Entry[]): void {
+    if (this.#set.found(0)) this.#set.take(this.#wakeFd);
+    for (let i = 0; i < entries.length; i++) {
+      const revents = this.#set.found(i + 1);
+      const entry = entries[i];
+      if (revents && this.#entries.delete(entry)) entry.ready(revents);
     }
   }
 }

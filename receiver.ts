@@ -4,16 +4,12 @@
  *
  * @module
  */
-import process from "node:process";
 import type { Connection } from "./connection.ts";
 import type { Dispatcher } from "./dispatch.ts";
 import { CpgError } from "./errors.ts";
 import type { GroupEvent, Member, MembershipChange } from "./events.ts";
 import { CsError } from "./ffi.ts";
-import { Poller, POLLGONE, POLLIN, type Watch } from "./poller.ts";
-
-/** Kept, for a program's tests may replace it, and the clock. */
-const { nextTick } = process;
+import { Poller, POLLGONE, POLLIN, settled, type Watch } from "./poller.ts";
 
 /**
  * How long a reader who waits for nothing else is given one event after the
@@ -46,7 +42,9 @@ export class Receiver {
   #hasArrived = false;
   readonly #departed = Promise.withResolvers<void>();
   #watch: Watch | undefined;
+  /** The last dispatching, and whether it goes on. */
   #dispatching: Promise<void> | undefined;
+  #isDispatching = false;
   /** Until when the reader may be given more in this turn; 0 for no more. */
   #turnEnd = 0;
   /** What the connection has broken with. */
@@ -81,7 +79,7 @@ export class Receiver {
 
   /** Goes on where a full inbox, or nothing to read, made it pause. */
   resume(): void {
-    if (this.#dispatching || this.#stopped) return;
+    if (this.#isDispatching || this.#stopped) return;
     // With a full inbox, only the loss of the daemon is of interest.
     const events = this.#wanted ? POLLIN : 0;
     if (this.#watch) {
@@ -93,6 +91,7 @@ export class Receiver {
       events,
       (revents) => {
         this.#watch = undefined;
+        this.#isDispatching = true;
         this.#dispatching = this.#dispatch(revents);
       },
     );
@@ -121,7 +120,7 @@ export class Receiver {
 
   /** The reader waits: gives it what is there, unless this turn is over. */
   pull(): void {
-    if (!this.#dispatching) this.resume();
+    if (!this.#isDispatching) this.resume();
     else if (
       this.#turnEnd > 0 && this.#wanted && performance.now() < this.#turnEnd
     ) this.#run();
@@ -165,42 +164,41 @@ export class Receiver {
     if (!this.#empty) this.#failure = result;
   }
 
+  /** Takes events until none is left, or none is wanted. */
   async #dispatch(revents: number): Promise<void> {
     try {
-      await this.#take(revents);
+      const poller = Poller.of(this.#connection.libcpg);
+      this.#count = 0;
+      // It awaits only what there is to await: most often, that is nothing.
+      while (this.#goesOn) {
+        // Sends that wait go before the next events, and what their senders
+        // then send: a daemon that has run out of work is slow to begin again.
+        if (this.#connection.progress()) {
+          await poller.elsewhere(settled);
+          if (!this.#goesOn) break;
+        }
+        this.#count = 0;
+        this.#empty = false;
+        this.#turnEnd = performance.now() + LONGEST_TURN;
+        const running = this.#run();
+        // The reader may find now that there is no more.
+        if (running || !this.#empty) await running;
+        if (this.#count === 0) break;
+        // Waiting for the next one gives the event loop its turn, too.
+        if (this.#empty) break;
+        await poller.turn();
+      }
+      if ((revents & POLLGONE) && this.#count === 0) {
+        this.#failure ??= CsError.CS_ERR_LIBRARY;
+      }
     } catch (error) {
       this.#failure = unreceived(error);
     }
     this.#turnEnd = 0;
-    this.#dispatching = undefined;
+    this.#isDispatching = false;
     if (this.#stopped) return;
     if (this.#failure === undefined) this.resume();
     else this.#broken(this.#failure);
-  }
-
-  /** Takes events until none is left, or none is wanted. */
-  async #take(revents: number): Promise<void> {
-    const poller = Poller.of(this.#connection.libcpg);
-    this.#count = 0;
-    while (this.#goesOn) {
-      // Sends that wait go before the next events, and what their senders then
-      // send: a daemon that has run out of work is slow to begin again.
-      if (this.#connection.progress()) {
-        await poller.elsewhere(settled);
-        if (!this.#goesOn) break;
-      }
-      this.#count = 0;
-      this.#empty = false;
-      this.#turnEnd = performance.now() + LONGEST_TURN;
-      await this.#run();
-      if (this.#count === 0) break;
-      // Waiting for the next one gives the event loop its turn, too.
-      if (this.#empty) break;
-      await poller.turn();
-    }
-    if ((revents & POLLGONE) && this.#count === 0) {
-      this.#failure ??= CsError.CS_ERR_LIBRARY;
-    }
   }
 
   /**
@@ -234,11 +232,6 @@ export class Receiver {
       this.#departed.resolve();
     }
   }
-}
-
-/** Called from a promise, resolves when all promises have had their effect. */
-function settled(): Promise<void> {
-  return new Promise((resolve) => nextTick(resolve));
 }
 
 /** An event has come that there is no memory for, and is lost. */

@@ -5,6 +5,7 @@ import { stub } from "@std/testing/mock";
 import type { GroupEvent, Member } from "../events.ts";
 import { CsError, viewOf } from "../ffi.ts";
 import { openLibcpg } from "../libcpg.ts";
+import { NativeMemory } from "../memory.ts";
 import { Poller, POLLIN } from "../poller.ts";
 import { Receiver } from "../receiver.ts";
 import { denoTest, until, within } from "./support.ts";
@@ -52,7 +53,9 @@ async function received(
       },
     },
   };
-  const [fd, quiet] = [real.eventfd(1, 0), real.eventfd(0, 0)];
+  const nonblocking = 0o4000;
+  const [fd, quiet] = [real.eventfd(1, nonblocking), real.eventfd(0, 0)];
+  const count = new NativeMemory(libcpg, 8);
   const poller = Poller.of(libcpg);
   poller.hold();
   const another = poller.watch(quiet, POLLIN, () => {});
@@ -80,7 +83,9 @@ async function received(
       run(_handle, _room, _mayLend, take) {
         note("dispatch", inbox);
         for (const event of calls.shift() ?? []) take(event);
-        return calls.length > 0 ? CsError.CS_OK : CsError.CS_ERR_TRY_AGAIN;
+        if (calls.length > 0) return CsError.CS_OK;
+        real.read(fd, count.address, 8n); // It is not readable any more.
+        return CsError.CS_ERR_TRY_AGAIN;
       },
     },
     false,
@@ -94,6 +99,7 @@ async function received(
   await another.cancel();
   await poller.release();
   for (const each of [fd, quiet]) real.close(each);
+  count.free();
   return taken;
 }
 
@@ -139,6 +145,29 @@ Deno.test("nothing is dispatched that is no longer wanted after the sends", asyn
     },
   );
   assertEquals(steps, [...round, "sends", "more sends"]);
+});
+
+Deno.test("who has read that there is no more is given no further turn", async () => {
+  const steps: string[] = [];
+  let pull: () => void;
+  await received(
+    [[change([self, other])], [message]],
+    async (receiver) => {
+      pull = () => receiver.pull();
+      await until("the message", () => steps.includes("read"));
+      for (let i = 0; i < 10; i++) await Poller.of(openLibcpg()).turn();
+    },
+    (step) => {
+      steps.push(step);
+      if (step !== "dispatch" || steps.includes("read")) return;
+      // The reader goes on as soon as it has the first event.
+      Promise.resolve().then(() => {
+        steps.push("read");
+        pull();
+      });
+    },
+  );
+  assertEquals(steps, [...round, "read", "dispatch"]);
 });
 
 Deno.test("this thread does not sleep until senders have gone on", async () => {
