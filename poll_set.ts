@@ -22,6 +22,8 @@ function offset(index: number): number {
 export class PollSet {
   readonly #libcpg: Libcpg;
   #memory: NativeMemory | undefined;
+  /** Where the descriptors are in it, and how many. */
+  #fds = 0n;
   #count = 0n;
 
   constructor(libcpg: Libcpg) {
@@ -34,6 +36,7 @@ export class PollSet {
     if (!this.#memory || this.#memory.bytes.length < size) {
       this.free();
       this.#memory = new NativeMemory(this.#libcpg, 2 * size);
+      this.#fds = this.#memory.address + BigInt(SIZEOF_TIMESPEC);
     }
     const { view } = this.#memory;
     for (let i = 0; i < all.length; i++) {
@@ -48,14 +51,12 @@ export class PollSet {
     const { view, address } = this.#memory!;
     view.setBigUint64(0, 0n, true);
     view.setBigUint64(8, nanoseconds, true);
-    const fds = address + BigInt(SIZEOF_TIMESPEC);
-    return this.#libcpg.calls.ppoll(fds, this.#count, address, 0n);
+    return this.#libcpg.calls.ppoll(this.#fds, this.#count, address, 0n);
   }
 
   /** The same on another thread; rejects where there is none. */
   elsewhere(milliseconds: number): Promise<number> {
-    const fds = this.#memory!.address + BigInt(SIZEOF_TIMESPEC);
-    return this.#libcpg.async.poll(fds, this.#count, milliseconds);
+    return this.#libcpg.async.poll(this.#fds, this.#count, milliseconds);
   }
 
   /** What the last poll has found of one of them, as `revents`. */

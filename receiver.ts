@@ -13,9 +13,11 @@ import { Poller, POLLGONE, POLLIN, settled, type Watch } from "./poller.ts";
 
 /**
  * How long a reader who waits for nothing else is given one event after the
- * other, before the event loop gets its turn, in milliseconds.
+ * other, before others get their turn, in milliseconds. Longer, and a daemon
+ * that works for this process alone runs out of what it is sent; shorter, and
+ * large messages, which come one by one, cost more.
  */
-const LONGEST_TURN = 1;
+const LONGEST_TURN = 0.15;
 
 /** Where events come from. */
 export type Source = Pick<Connection, "libcpg" | "fd" | "handle" | "progress">;
