@@ -14,6 +14,7 @@ import type { Libcpg } from "./libcpg.ts";
 import { NativeMemory } from "./memory.ts";
 import { hasDescriptors, Poller, POLLGONE, POLLOUT } from "./poller.ts";
 import type { Sent } from "./sender.ts";
+import { sendsPerLook } from "./socket_room.ts";
 import { SIZEOF_CPG_MODEL_V1_DATA, writeCpgModelV1Data } from "./structs.ts";
 
 /** Addresses of the three callbacks of model v1. */
@@ -65,26 +66,8 @@ export const FIRST_PAUSE = 4;
 /** The longest pause between two attempts, in milliseconds. */
 const LONGEST_PAUSE = 64;
 
-/**
- * What a byte takes of a socket's buffer, in bytes: measured on Linux 6.18, as
- * the buffer's size by the bytes that go into it (212,992 by 277). libqb writes
- * one for each send, and spins while the socket is full, as it is when the
- * daemon is stopped.
- */
-const BYTE_IN_SOCKET = 768;
-
-/**
- * The share of the buffer that is filled between two looks at whether there is
- * room. A socket counts as writable up to a quarter. The more waits there, the
- * less often this process and the daemon wait for each other.
- */
-const SHARE_PER_LOOK = 2 / 3;
-
-/** Names the size of a socket's buffer to `getsockopt`. */
-const [SOL_SOCKET, SO_SNDBUF] = [1, 7];
-
-/** Looks within one turn of the event loop: then others have theirs. */
-const LOOKS_PER_TURN = 2;
+/** Looks at a time: then others have their turn. */
+const MOST_LOOKS = 2;
 
 /** The most descriptors that connecting takes at a time. */
 const DESCRIPTORS = 3;
@@ -123,7 +106,7 @@ export class Connection {
     this.ending.onEnd(() => this.progress());
     this.fd = this.#ask("cpg_fd_get");
     this.maxAtomicSize = this.#ask("cpg_max_atomic_msgsize_get");
-    this.#sendsPerLook = this.#askForSends();
+    this.#sendsPerLook = sendsPerLook(libcpg, this.fd);
     Poller.of(libcpg).hold();
   }
 
@@ -172,16 +155,6 @@ export class Connection {
       throw new CpgError("Cannot use the connection", call, result);
     }
     return this.#memory.view.getInt32(0, true);
-  }
-
-  /** How many sends the socket has room for whenever it is writable. */
-  #askForSends(): number {
-    const { view, address } = this.#memory;
-    view.setUint32(4, 4, true);
-    const { getsockopt } = this.libcpg.calls;
-    getsockopt(this.fd, SOL_SOCKET, SO_SNDBUF, address, address + 4n);
-    const bytes = view.getUint32(0, true) / BYTE_IN_SOCKET;
-    return Math.max(1, Math.floor(SHARE_PER_LOOK * bytes));
   }
 
   /**
@@ -241,7 +214,7 @@ export class Connection {
 
   #retry(progress: boolean): boolean {
     this.#refused = false;
-    this.#looksLeft = LOOKS_PER_TURN; // The event loop has turned.
+    this.#looksLeft = MOST_LOOKS; // The poller has had its turn.
     const waiting = [...this.#retries];
     this.#retries.clear();
     for (const retry of waiting) retry(progress);
@@ -325,7 +298,7 @@ export class Connection {
     return this.#refused;
   }
 
-  /** Whether a send may go: the turn has looks left, and it would not spin. */
+  /** Whether a send may go: there are looks left, and it would not spin. */
   maySend(): boolean {
     if (this.#sendsLeft === 0 && this.#looksLeft > 0) this.#lookForRoom();
     return this.#sendsLeft > 0 && this.#looksLeft >= 0;
@@ -368,7 +341,7 @@ export class Connection {
   onWritable(resume: () => void): void {
     const watch = Poller.of(this.libcpg).watch(this.fd, POLLOUT, () => {
       forget();
-      this.#looksLeft = LOOKS_PER_TURN;
+      this.#looksLeft = MOST_LOOKS;
       resume();
     });
     const forget = this.ending.onEnd(() => watch.cancel().then(resume));

@@ -61,6 +61,13 @@ export interface LibcCalls extends PollCalls {
   open(path: bigint, flags: number): number;
   /** `unlink(const char *path)` */
   unlink(path: bigint): number;
+  /** `socketpair(int domain, int type, int protocol, int sockets[2])` */
+  socketpair(
+    domain: number,
+    type: number,
+    protocol: number,
+    sockets: bigint,
+  ): number;
   /** `getsockopt(int fd, int level, int option, void *value, socklen_t *length)` */
   getsockopt(
     fd: number,
@@ -112,6 +119,7 @@ export const libcSignatures: Readonly<Record<keyof LibcCalls, Signature>> = {
   write: { parameters: ["i32", "pointer", "usize"], result: "u64" },
   open: { parameters: ["pointer", "i32"], result: "i32" },
   unlink: { parameters: ["pointer"], result: "i32" },
+  socketpair: { parameters: ["i32", "i32", "i32", "pointer"], result: "i32" },
   getsockopt: {
     parameters: ["i32", "i32", "i32", "pointer", "pointer"],
     result: "i32",

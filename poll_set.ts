@@ -46,12 +46,16 @@ export class PollSet {
     this.#count = BigInt(all.length);
   }
 
-  /** Waits on this thread for so long at most; says how many are ready. */
+  /**
+   * Waits on this thread for so long at most; says how many are ready, and 0
+   * for an error, for which they can be polled again.
+   */
   here(nanoseconds: bigint): number {
     const { view, address } = this.#memory!;
     view.setBigUint64(0, 0n, true);
     view.setBigUint64(8, nanoseconds, true);
-    return this.#libcpg.calls.ppoll(this.#fds, this.#count, address, 0n);
+    const { ppoll } = this.#libcpg.calls;
+    return Math.max(0, ppoll(this.#fds, this.#count, address, 0n));
   }
 
   /** The same on another thread; rejects where there is none. */

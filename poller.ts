@@ -12,7 +12,7 @@ import type { Libcpg } from "./libcpg.ts";
 import { NativeMemory } from "./memory.ts";
 import { PollSet } from "./poll_set.ts";
 
-/** Kept, for a program's tests may replace it, and the clock. */
+/** Kept, for a program's tests may replace it. */
 const { nextTick } = process;
 
 /** There is something to read. */
@@ -89,7 +89,7 @@ function turn(): Promise<void> {
   });
 }
 
-/** Called from a promise, resolves when all promises have had their effect. */
+/** Resolves when all promises have had their effect. */
 export function settled(): Promise<void> {
   return new Promise((resolve) => nextTick(resolve));
 }
@@ -291,8 +291,6 @@ export class Poller {
       performance.now() - this.#turnEnded > TURN_INTERVAL
     ) return false;
     const entries = this.#arrange();
-    // Who needs the processor may be about to bring more.
-    this.#libcpg.calls.sched_yield();
     if (this.#set.here(0n) === 0) return false;
     this.#servings++;
     this.#serve(entries);

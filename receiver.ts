@@ -183,11 +183,10 @@ export class Receiver {
         this.#empty = false;
         this.#turnEnd = performance.now() + LONGEST_TURN;
         const running = this.#run();
-        // The reader may find now that there is no more.
+        // The reader goes on first: it may find that there is no more.
         if (running || !this.#empty) await running;
-        if (this.#count === 0) break;
-        // Waiting for the next one gives the event loop its turn, too.
-        if (this.#empty) break;
+        // The poller then sees to the event loop's turn.
+        if (this.#count === 0 || this.#empty) break;
         await poller.turn();
       }
       if ((revents & POLLGONE) && this.#count === 0) {
