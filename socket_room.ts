@@ -46,7 +46,6 @@ export function sendsPerLook(libcpg: Libcpg, fd: number): number {
     }
     const buffer = ask(libcpg, memory, fd, SO_SNDBUF, 0);
     if (size === 0 || buffer === 0) return FEW;
-
     return Math.max(1, Math.min(MOST, Math.floor(SHARE * buffer / size)));
   } finally {
     memory.free();
