@@ -31,7 +31,7 @@ const output = Deno.args.find((arg) => arg.startsWith("--output="))
  */
 const [duration, keepingDuration] = quick
   ? [40_000, 20_000]
-  : [270_000, 130_000];
+  : [360_000, 150_000];
 
 /** Fewer rounds than this would say nothing. */
 const FEWEST_ROUNDS = 3;
