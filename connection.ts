@@ -67,7 +67,7 @@ export const FIRST_PAUSE = 4;
 const LONGEST_PAUSE = 64;
 
 /** Looks at a time: then others have their turn. */
-const MOST_LOOKS = 2;
+const MOST_LOOKS = 1;
 
 /** The most descriptors that connecting takes at a time. */
 const DESCRIPTORS = 3;

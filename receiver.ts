@@ -17,7 +17,7 @@ import { Poller, POLLGONE, POLLIN, settled, type Watch } from "./poller.ts";
  * that works for this process alone runs out of what it is sent; shorter, and
  * large messages, which come one by one, cost more.
  */
-const LONGEST_TURN = 0.15;
+const LONGEST_TURN = 0.3;
 
 /** Where events come from. */
 export type Source = Pick<Connection, "libcpg" | "fd" | "handle" | "progress">;
