@@ -9,9 +9,9 @@ import { Ending } from "./abortable.ts";
 import { CpgError } from "./errors.ts";
 import { CpgModelFlag, CsError } from "./ffi.ts";
 import { inTurn } from "./in_turn.ts";
-import { SIZEOF_POLLFD } from "./libc.ts";
 import type { Libcpg } from "./libcpg.ts";
 import { NativeMemory } from "./memory.ts";
+import { PollSet } from "./poll_set.ts";
 import { hasDescriptors, Poller, POLLGONE, POLLOUT } from "./poller.ts";
 import type { Sent } from "./sender.ts";
 import { sendsPerLook } from "./socket_room.ts";
@@ -83,7 +83,8 @@ export class Connection {
   /** Ends with the error for what is pending. */
   readonly ending: Ending = new Ending();
   readonly #memory: NativeMemory;
-  readonly #pollfd: NativeMemory;
+  /** The socket alone. */
+  readonly #set: PollSet;
   #busy = false;
   readonly #waiting: (() => void)[] = [];
   /** Sends between two looks at the socket. */
@@ -102,9 +103,10 @@ export class Connection {
     this.libcpg = libcpg;
     this.handle = handle;
     this.#memory = new NativeMemory(libcpg, REQUEST_MEMORY);
-    this.#pollfd = new NativeMemory(libcpg, SIZEOF_POLLFD);
+    this.#set = new PollSet(libcpg);
     this.ending.onEnd(() => this.progress());
     this.fd = this.#ask("cpg_fd_get");
+    this.#set.arrange([{ fd: this.fd, events: POLLOUT }]);
     this.maxAtomicSize = this.#ask("cpg_max_atomic_msgsize_get");
     this.#sendsPerLook = sendsPerLook(libcpg, this.fd);
     Poller.of(libcpg).hold();
@@ -330,11 +332,7 @@ export class Connection {
 
   /** What the socket is ready for. */
   #look(): number {
-    const { view, address } = this.#pollfd;
-    view.setInt32(0, this.fd, true);
-    view.setInt32(4, POLLOUT, true);
-    this.libcpg.calls.poll(address, 1n, 0);
-    return view.getInt16(6, true);
+    return this.#set.here(0n) > 0 ? this.#set.found(0) : 0;
   }
 
   /** Calls back, once, when a send may write to the socket, or at the end. */
@@ -353,7 +351,7 @@ export class Connection {
     await Poller.of(this.libcpg).release();
     clearTimeout(this.#retryTimer?.timeout);
     this.#memory.free();
-    this.#pollfd.free();
+    this.#set.free();
   }
 }
 

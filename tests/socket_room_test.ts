@@ -4,6 +4,8 @@ import { stub } from "@std/testing/mock";
 import { viewOf } from "../ffi.ts";
 import { openLibcpg } from "../libcpg.ts";
 import { NativeMemory } from "../memory.ts";
+import { PollSet } from "../poll_set.ts";
+import { POLLOUT } from "../poller.ts";
 import { sendsPerLook } from "../socket_room.ts";
 
 /** A library of its own, of which nothing is known yet. */
@@ -17,6 +19,7 @@ class Pair implements Disposable {
   readonly libcpg = library();
   readonly fds: number[];
   readonly #memory = new NativeMemory(this.libcpg, 8);
+  readonly #set = new PollSet(this.libcpg);
 
   constructor() {
     const { view, address } = this.#memory;
@@ -24,6 +27,7 @@ class Pair implements Disposable {
     const { socketpair } = this.libcpg.calls;
     assertEquals(socketpair(1, stream | nonblocking, 0, address), 0);
     this.fds = [view.getInt32(0, true), view.getInt32(4, true)];
+    this.#set.arrange([{ fd: this.fds[0], events: POLLOUT }]);
   }
 
   /** Writes a byte, if there is room. */
@@ -34,14 +38,12 @@ class Pair implements Disposable {
 
   /** Whether `poll` says that writing would not block. */
   get isWritable(): boolean {
-    const { view, address } = this.#memory;
-    view.setInt32(0, this.fds[0], true);
-    view.setInt32(4, 4, true);
-    return this.libcpg.calls.poll(address, 1n, 0) === 1;
+    return this.#set.here(0n) === 1;
   }
 
   [Symbol.dispose](): void {
     for (const fd of this.fds) this.libcpg.calls.close(fd);
+    this.#set.free();
     this.#memory.free();
   }
 }

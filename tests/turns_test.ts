@@ -78,7 +78,7 @@ Deno.test("sending one by one and at once leaves others their turn", async () =>
   let over = false;
   const immediate = setImmediate(() => over = true);
   for (let batches = 0; !over; batches++) {
-    assertLess(batches, 100_000, "no turn");
+    assertLess(batches, 20, "no turn");
     await group.send(message);
     assertEquals(group.trySendAll(Array(63).fill(message)), 63);
   }
