@@ -252,6 +252,9 @@ export class CorosyncNode {
   async #signal(name: string): Promise<number> {
     const { pid } = this;
     if (pid === undefined) throw this.#error("is not running");
+    // Calls made together mean the same daemon: a spawn that takes its time must
+    // not let one of them end it before the next has looked.
+    await null;
     const command = ["sh", "-c", 'kill -s "$0" "$1"', name, `${pid}`];
     await this.#place.run(command).catch((error) => {
       if (this.#state(pid) !== undefined) throw error;

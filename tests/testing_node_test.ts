@@ -167,13 +167,8 @@ test("a daemon may end before a signal reaches it", async () => {
       node.kill(),
       node.kill(),
     ]);
-    if (restart.status === "rejected") throw restart.reason;
-    for (const outcome of others) {
-      // One may find it ended already: the calls before have their processes.
-      if (outcome.status === "rejected") {
-        assertStringIncludes(`${outcome.reason}`, "is not running");
-      }
-    }
+    assertEquals(restart.status, "fulfilled", `${restart}`);
+    for (const { status } of others) assertEquals(status, "fulfilled");
   }
 });
 
