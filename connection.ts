@@ -12,9 +12,15 @@ import { inTurn } from "./in_turn.ts";
 import type { Libcpg } from "./libcpg.ts";
 import { NativeMemory } from "./memory.ts";
 import { PollSet } from "./poll_set.ts";
-import { hasDescriptors, Poller, POLLGONE, POLLOUT } from "./poller.ts";
+import {
+  hasDescriptors,
+  Poller,
+  POLLGONE,
+  POLLOUT,
+  type Watch,
+} from "./poller.ts";
 import type { Sent } from "./sender.ts";
-import { sendsPerLook } from "./socket_room.ts";
+import { SocketRoom } from "./socket_room.ts";
 import { SIZEOF_CPG_MODEL_V1_DATA, writeCpgModelV1Data } from "./structs.ts";
 
 /** Addresses of the three callbacks of model v1. */
@@ -87,10 +93,12 @@ export class Connection {
   readonly #set: PollSet;
   #busy = false;
   readonly #waiting: (() => void)[] = [];
-  /** Sends between two looks at the socket. */
-  readonly #sendsPerLook: number;
+  readonly #room: SocketRoom;
   #sendsLeft = 0;
   #looksLeft = 0;
+  /** Goes on with the send that waits for room. */
+  #resume: (() => void) | undefined;
+  #roomWatch: Watch | undefined;
   #refused = false;
   /** Those who wait for progress. */
   readonly #retries = new Set<(progress: boolean) => void>();
@@ -104,11 +112,18 @@ export class Connection {
     this.handle = handle;
     this.#memory = new NativeMemory(libcpg, REQUEST_MEMORY);
     this.#set = new PollSet(libcpg);
-    this.ending.onEnd(() => this.progress());
+    this.ending.onEnd(() => {
+      this.#retry(true);
+      this.#goOn();
+    });
     this.fd = this.#ask("cpg_fd_get");
     this.#set.arrange([{ fd: this.fd, events: POLLOUT }]);
     this.maxAtomicSize = this.#ask("cpg_max_atomic_msgsize_get");
-    this.#sendsPerLook = sendsPerLook(libcpg, this.fd);
+    this.#room = new SocketRoom(
+      libcpg,
+      this.fd,
+      () => (this.#look() & POLLOUT) !== 0,
+    );
     Poller.of(libcpg).hold();
   }
 
@@ -209,14 +224,31 @@ export class Connection {
     }
   }
 
-  /** Corosync gets on: tries again what it refused; whether anything waited. */
+  /**
+   * Corosync gets on: tries again what it refused, and goes on with what waits
+   * for room, where there is some; whether there was any.
+   */
   progress(): boolean {
-    return this.#retry(true);
+    const hasRoom = this.hasRoomForWaiting;
+    const retried = this.#retry(true);
+    if (hasRoom) this.#goOn();
+    return retried || hasRoom;
+  }
+
+  /** Whether a send waits for room that is there by now. */
+  get hasRoomForWaiting(): boolean {
+    return this.#resume !== undefined && this.#room.look() > 0;
+  }
+
+  #goOn(): void {
+    const resume = this.#resume;
+    this.#resume = undefined;
+    resume?.();
   }
 
   #retry(progress: boolean): boolean {
     this.#refused = false;
-    this.#looksLeft = MOST_LOOKS; // The poller has had its turn.
+    this.#looksLeft = MOST_LOOKS; // Others have had their turn.
     const waiting = [...this.#retries];
     this.#retries.clear();
     for (const retry of waiting) retry(progress);
@@ -308,21 +340,16 @@ export class Connection {
 
   /** Whether a send may write to the socket without spinning. */
   #writable(): boolean {
-    if (this.#sendsLeft > 0) {
-      this.#sendsLeft--;
-      return true;
-    }
-    // Where the daemon is gone, the send shall say so.
-    return this.#lookForRoom() !== 0;
+    if (this.#sendsLeft === 0) this.#lookForRoom();
+    if (this.#sendsLeft === 0) return false;
+    this.#sendsLeft--;
+    return true;
   }
 
-  /** Looks at the socket, and lets so many send if there is room. */
-  #lookForRoom(): number {
-    const revents = this.#look();
-    const room = (revents & POLLOUT) !== 0;
-    this.#looksLeft = room ? this.#looksLeft - 1 : 0;
-    if (room) this.#sendsLeft = this.#sendsPerLook;
-    return revents;
+  /** Looks at the socket, and lets as many send as there is room for. */
+  #lookForRoom(): void {
+    this.#sendsLeft = this.#room.look();
+    this.#looksLeft = this.#sendsLeft > 0 ? this.#looksLeft - 1 : 0;
   }
 
   /** Whether the daemon is gone. */
@@ -335,23 +362,28 @@ export class Connection {
     return this.#set.here(0n) > 0 ? this.#set.found(0) : 0;
   }
 
-  /** Calls back, once, when a send may write to the socket, or at the end. */
+  /**
+   * Calls back, once, when a send may write to the socket, or at the end; for
+   * one at a time.
+   */
   onWritable(resume: () => void): void {
-    const watch = Poller.of(this.libcpg).watch(this.fd, POLLOUT, () => {
-      forget();
+    this.#resume = resume;
+    this.#roomWatch ??= Poller.of(this.libcpg).watch(this.fd, POLLOUT, () => {
+      this.#roomWatch = undefined;
       this.#looksLeft = MOST_LOOKS;
-      resume();
+      this.#goOn();
     });
-    const forget = this.ending.onEnd(() => watch.cancel().then(resume));
   }
 
   /** Gives the handle back; nothing may use the connection any more. */
   async finalize(): Promise<void> {
+    await this.#roomWatch?.cancel();
     await this.exclusive(() => finalize(this.libcpg, this.handle));
     await Poller.of(this.libcpg).release();
     clearTimeout(this.#retryTimer?.timeout);
     this.#memory.free();
     this.#set.free();
+    this.#room.free();
   }
 }
 

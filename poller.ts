@@ -90,7 +90,7 @@ function turn(): Promise<void> {
 }
 
 /** Resolves when all promises have had their effect. */
-export function settled(): Promise<void> {
+function settled(): Promise<void> {
   return new Promise((resolve) => nextTick(resolve));
 }
 
@@ -187,9 +187,8 @@ export class Poller {
   }
 
   /**
-   * Awaits what this thread must not sleep through: a call that another thread
-   * makes, or what is to happen before the next turn. Until then this thread
-   * does not wait itself, for it would not see that it is over.
+   * Awaits a call that another thread makes. Until then this thread does not
+   * wait itself, for it would not see that it is over.
    */
   async elsewhere<T>(call: () => Promise<T>): Promise<T> {
     this.#calls++;
@@ -198,6 +197,24 @@ export class Poller {
     } finally {
       this.#calls--;
     }
+  }
+
+  /**
+   * Resolves when all promises have had their effect, and the event loop its
+   * turn if that is due.
+   */
+  async turnIfDue(): Promise<void> {
+    if (this.#isTurnDue) return await this.turn();
+    this.#turns++;
+    this.#servings++;
+    await settled();
+    this.#turns--;
+  }
+
+  /** Whether it is too long ago that the event loop had its turn. */
+  get #isTurnDue(): boolean {
+    return this.#servings === MOST_SERVINGS ||
+      performance.now() - this.#turnEnded > TURN_INTERVAL;
   }
 
   /** Resolves when the event loop has had a turn. */
@@ -286,9 +303,7 @@ export class Poller {
    */
   #serveNow(): boolean {
     if (
-      this.#turns > 0 || this.#lastWait >= NO_WAIT ||
-      this.#servings === MOST_SERVINGS ||
-      performance.now() - this.#turnEnded > TURN_INTERVAL
+      this.#turns > 0 || this.#lastWait >= NO_WAIT || this.#isTurnDue
     ) return false;
     const entries = this.#arrange();
     if (this.#set.here(0n) === 0) return false;

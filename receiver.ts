@@ -9,18 +9,28 @@ import type { Dispatcher } from "./dispatch.ts";
 import { CpgError } from "./errors.ts";
 import type { GroupEvent, Member, MembershipChange } from "./events.ts";
 import { CsError } from "./ffi.ts";
-import { Poller, POLLGONE, POLLIN, settled, type Watch } from "./poller.ts";
+import { Poller, POLLGONE, POLLIN, type Watch } from "./poller.ts";
 
 /**
  * How long a reader who waits for nothing else is given one event after the
- * other, before others get their turn, in milliseconds. Longer, and a daemon
- * that works for this process alone runs out of what it is sent; shorter, and
- * large messages, which come one by one, cost more.
+ * other, before others get their turn, in milliseconds.
  */
-const LONGEST_TURN = 0.3;
+const LONGEST_TURN = 1;
+
+/**
+ * After so many dispatches in a row that have left something, the reader is
+ * behind, and its turn no longer ends for sends, with which it would be the
+ * further behind. Sooner, and the reader catches up while the daemon has nothing
+ * to do; never, and corosync has hundreds of thousands of messages wait, at
+ * twice the cost.
+ */
+const BEHIND = 128;
 
 /** Where events come from. */
-export type Source = Pick<Connection, "libcpg" | "fd" | "handle" | "progress">;
+export type Source = Pick<
+  Connection,
+  "libcpg" | "fd" | "handle" | "progress" | "hasRoomForWaiting"
+>;
 
 /** Where events go. */
 export interface Sink {
@@ -51,6 +61,8 @@ export class Receiver {
   #turnEnd = 0;
   /** What the connection has broken with. */
   #failure: CpgError | number | undefined;
+  /** How many dispatches in a row have left something. */
+  #full = 0;
   /** How many events this turn has brought. */
   #count = 0;
   /** Whether nothing was left when the last of them had been taken. */
@@ -123,9 +135,14 @@ export class Receiver {
   /** The reader waits: gives it what is there, unless this turn is over. */
   pull(): void {
     if (!this.#isDispatching) this.resume();
-    else if (
-      this.#turnEnd > 0 && this.#wanted && performance.now() < this.#turnEnd
-    ) this.#run();
+    else if (this.#turnEnd > 0 && this.#wanted && this.#inTurn) this.#run();
+  }
+
+  /** Whether the reader goes on, and not who sends. */
+  get #inTurn(): boolean {
+    // A daemon that has run out of work is slow to begin again.
+    return performance.now() < this.#turnEnd &&
+      (this.#full > BEHIND || !this.#connection.hasRoomForWaiting);
   }
 
   /** Takes some events; a promise where another thread does it. */
@@ -159,6 +176,7 @@ export class Receiver {
   };
 
   #see(result: number): void {
+    this.#full = result === CsError.CS_OK ? this.#full + 1 : 0;
     if (result === CsError.CS_OK) return;
     // There is no more to be had in this turn.
     this.#turnEnd = 0;
@@ -171,23 +189,23 @@ export class Receiver {
     try {
       const poller = Poller.of(this.#connection.libcpg);
       this.#count = 0;
+      this.#empty = false;
       // It awaits only what there is to await: most often, that is nothing.
-      while (this.#goesOn) {
+      while (this.#goesOn && !this.#empty) {
         // Sends that wait go before the next events, and what their senders
-        // then send: a daemon that has run out of work is slow to begin again.
+        // then send.
         if (this.#connection.progress()) {
-          await poller.elsewhere(settled);
+          await poller.turnIfDue();
           if (!this.#goesOn) break;
         }
         this.#count = 0;
-        this.#empty = false;
         this.#turnEnd = performance.now() + LONGEST_TURN;
         const running = this.#run();
         // The reader goes on first: it may find that there is no more.
         if (running || !this.#empty) await running;
         // The poller then sees to the event loop's turn.
         if (this.#count === 0 || this.#empty) break;
-        await poller.turn();
+        await poller.turnIfDue();
       }
       if ((revents & POLLGONE) && this.#count === 0) {
         this.#failure ??= CsError.CS_ERR_LIBRARY;

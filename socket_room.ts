@@ -21,13 +21,15 @@ const SIZEOF_MEMINFO = 36;
 const WMEM_ALLOC = 8;
 
 /**
- * The share of the buffer that is filled between two looks at whether there is
- * room. A socket counts as writable up to a quarter. The more waits there, the
- * less often this process and the daemon wait for each other.
+ * The share of the buffer that sends may fill: the rest is for requests, which
+ * write a byte as well, and are not counted.
  */
-const SHARE = 2 / 3;
+const SHARE = 0.9;
 
-/** Sends between two looks where the system does not say what it has room for. */
+/** Less room than for so many sends is as good as none: to look costs as much. */
+const LEAST = 32;
+
+/** Sends after a look where the system does not say what there is room for. */
 const FEW = 64;
 
 /** More at a time would keep others from their turn. */
@@ -36,19 +38,48 @@ const MOST = 256;
 /** What one byte takes of a socket's buffer, in bytes; 0 if it is not said. */
 const byteSizes = new WeakMap<Libcpg, number>();
 
-/** How many sends a connection's socket has room for whenever it is writable. */
-export function sendsPerLook(libcpg: Libcpg, fd: number): number {
-  const memory = new NativeMemory(libcpg, SIZEOF_MEMINFO + 4);
-  try {
-    let size = byteSizes.get(libcpg);
-    if (size === undefined) {
-      byteSizes.set(libcpg, size = measureByte(libcpg, memory));
-    }
-    const buffer = ask(libcpg, memory, fd, SO_SNDBUF, 0);
-    if (size === 0 || buffer === 0) return FEW;
-    return Math.max(1, Math.min(MOST, Math.floor(SHARE * buffer / size)));
-  } finally {
-    memory.free();
+/** The room in a connection's socket. */
+export class SocketRoom {
+  readonly #libcpg: Libcpg;
+  readonly #fd: number;
+  readonly #isWritable: () => boolean;
+  readonly #memory: NativeMemory;
+  readonly #byteSize: number;
+  /** How many sends fill it; 0 if that is not known. */
+  readonly #capacity: number;
+
+  /** @param isWritable What `poll` says: up to a quarter of it is filled. */
+  constructor(libcpg: Libcpg, fd: number, isWritable: () => boolean) {
+    this.#libcpg = libcpg;
+    this.#fd = fd;
+    this.#isWritable = isWritable;
+    this.#memory = new NativeMemory(libcpg, SIZEOF_MEMINFO + 4);
+    this.#byteSize = byteSizes.get(libcpg) || measureByte(libcpg, this.#memory);
+    byteSizes.set(libcpg, this.#byteSize);
+    const buffer = ask(libcpg, this.#memory, fd, SO_SNDBUF, 0);
+    this.#capacity = this.#byteSize > 0 && buffer > 0
+      ? Math.max(1, Math.floor(SHARE * buffer / this.#byteSize))
+      : 0;
+  }
+
+  /** For how many sends there is room now. */
+  look(): number {
+    const capacity = this.#capacity;
+    if (capacity === 0) return this.#isWritable() ? FEW : 0;
+    const used = ask(
+      this.#libcpg,
+      this.#memory,
+      this.#fd,
+      SO_MEMINFO,
+      WMEM_ALLOC,
+    );
+    const room = capacity - Math.ceil(used / this.#byteSize);
+    return room < Math.min(LEAST, capacity / 2) ? 0 : Math.min(room, MOST);
+  }
+
+  /** Gives its memory back. */
+  free(): void {
+    this.#memory.free();
   }
 }
 

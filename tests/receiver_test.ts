@@ -29,16 +29,25 @@ const message: GroupEvent = {
   sender: other,
 };
 
+/** How things stand. */
+interface State {
+  /** How much is wanted. */
+  room: number;
+  /** Whether there is room for sends that wait. */
+  sendsHaveRoom: boolean;
+}
+
 /**
  * What goes into the inbox of what some calls of `cpg_dispatch` bring, while
  * somebody else waits for what does not come.
  *
- * @param note Told of each step, and may change how much is wanted.
+ * @param note Told of each step, and may change how much is wanted, and whether
+ * there is room for sends that wait.
  */
 async function received(
   calls: GroupEvent[][],
   done: (receiver: Receiver, taken: GroupEvent[]) => Promise<void>,
-  note: (step: string, inbox: { room: number }) => void = () => {},
+  note: (step: string, state: State) => void = () => {},
 ): Promise<GroupEvent[]> {
   let sending = false;
   const { calls: real, ...library } = openLibcpg();
@@ -61,7 +70,7 @@ async function received(
   const another = poller.watch(quiet, POLLIN, () => {});
   const taken: GroupEvent[] = [];
   const push = (event: GroupEvent) => taken.push(event);
-  const inbox = { room: 1, idle: true, push };
+  const inbox = { room: 1, idle: true, push, sendsHaveRoom: false };
   const sendMore = async () => {
     for (let i = 0; i < 10; i++) await null;
     sending = false;
@@ -72,6 +81,9 @@ async function received(
       libcpg,
       fd,
       handle: 0n,
+      get hasRoomForWaiting() {
+        return inbox.sendsHaveRoom;
+      },
       progress() {
         sending = true;
         note("sends", inbox);
@@ -170,6 +182,52 @@ Deno.test("who has read that there is no more is given no further turn", async (
     },
   );
   assertEquals(steps, [...round, "read", "dispatch"]);
+});
+
+/**
+ * The steps of a reader who goes on as soon as he has something, and never
+ * takes longer than a turn, through so many messages.
+ */
+async function readingOn(
+  count: number,
+  sendsHaveRoom: boolean,
+): Promise<string[]> {
+  using _clock = stub(performance, "now", () => 1);
+  const steps: string[] = [];
+  let pull: () => void;
+  await received(
+    [
+      [change([self, other])],
+      ...Array.from({ length: count }, () => [message]),
+    ],
+    async (receiver, taken) => {
+      pull = () => receiver.pull();
+      await until("the last message", () => taken.length > count);
+    },
+    (step, state) => {
+      state.sendsHaveRoom = sendsHaveRoom;
+      steps.push(step);
+      if (step === "dispatch") Promise.resolve().then(() => pull());
+    },
+  );
+  return steps.slice(0, steps.lastIndexOf("dispatch") + 1);
+}
+
+Deno.test("a reader is given one dispatch after the other in his turn", async () => {
+  const steps = await readingOn(8, false);
+  assertEquals(steps, [...round, ...Array(8).fill("dispatch")]);
+});
+
+Deno.test("a reader's turn ends where a send that waits has room", async () => {
+  const steps = await readingOn(8, true);
+  assertEquals(steps, Array(9).fill(round).flat());
+});
+
+Deno.test("who is far behind reads on where a send that waits has room", async () => {
+  const steps = await readingOn(200, true);
+  const rounds = steps.filter((step) => step === "sends").length;
+  assertEquals(rounds, 129);
+  assertEquals(steps.slice(-71), Array(71).fill("dispatch"));
 });
 
 Deno.test("this thread does not sleep until senders have gone on", async () => {

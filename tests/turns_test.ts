@@ -23,7 +23,7 @@ Deno.test("reading what never ends leaves others their turn", async () => {
   );
   // There is always one more.
   const receiver = new Receiver(
-    { libcpg, fd, handle: 0n, progress: () => false },
+    { libcpg, fd, handle: 0n, progress: () => false, hasRoomForWaiting: false },
     {
       run(_handle, _room, _mayLend, take) {
         take({ type: "message", data: new Uint8Array(), sender });
