@@ -203,12 +203,13 @@ export class Poller {
    * Resolves when all promises have had their effect, and the event loop its
    * turn if that is due.
    */
-  async turnIfDue(): Promise<void> {
-    if (this.#isTurnDue) return await this.turn();
-    this.#turns++;
+  turnIfDue(): Promise<void> {
+    const turned = this.#isTurnDue ? this.turn() : settled();
     this.#servings++;
-    await settled();
-    this.#turns--;
+    // This thread does not wait before who awaits this has gone on.
+    this.#turns++;
+    turned.then(() => {}).then(() => this.#turns--);
+    return turned;
   }
 
   /** Whether it is too long ago that the event loop had its turn. */

@@ -52,6 +52,22 @@ Deno.test("who turns without end still leaves sockets their turn", async () => {
   assertLess(turns / 30, echoes);
 });
 
+for (const step of [0, 2]) {
+  Deno.test(`a turn is due with a clock that makes ${step} ms each time`, async () => {
+    let time = 1;
+    using _clock = stub(performance, "now", () => time += step);
+    const poller = Poller.of(openLibcpg());
+    let over = false;
+    setImmediate(() => over = true);
+    let calls = 0;
+    for (; !over; calls++) {
+      assertLess(calls, 1000);
+      await poller.turnIfDue();
+    }
+    assertLess(calls, step > 0 ? 10 : 200);
+  });
+}
+
 /** What a look at descriptors takes by the clock of {@linkcode Waits}. */
 const LOOK = 0.01;
 

@@ -1,6 +1,12 @@
 /** How much is sent before it is looked again whether there is room. */
-import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertLessOrEqual,
+  assertRejects,
+} from "@std/assert";
 import { stub } from "@std/testing/mock";
+import { CpgError } from "../errors.ts";
 import { viewOf } from "../ffi.ts";
 import { openLibcpg } from "../libcpg.ts";
 import { NativeMemory } from "../memory.ts";
@@ -174,7 +180,10 @@ Deno.test("an event has a send go on that waits for room, where there is some", 
   assertEquals(watched, 1);
   room = 1;
   await within("the send", sent);
+  room = 0;
+  const late = assertRejects(() => group.send(new Uint8Array()), CpgError);
   // Nobody watches the descriptor when it is not this connection's any more.
-  await group.close();
+  await within("the end", group.close());
+  await late;
   assertEquals(watched, 0);
 });
