@@ -196,7 +196,7 @@ export class Connection {
     while (taken < batch.count && !this.#busy && this.#writable()) {
       const { count, result } = batch.attempt(taken, 1 + this.#sendsLeft);
       taken += count;
-      this.#sendsLeft -= Math.min(count, this.#sendsLeft);
+      this.#sendsLeft -= Math.max(0, count - 1);
       const failed = result !== CsError.CS_OK &&
         result !== CsError.CS_ERR_TRY_AGAIN;
       // Where the daemon is lost, nobody knows what has become of the rest.
@@ -226,7 +226,9 @@ export class Connection {
 
   /**
    * Corosync gets on: tries again what it refused, and goes on with what waits
-   * for room, where there is some; whether there was any.
+   * for room, where there is some.
+   *
+   * @returns Whether anything has gone on, or been tried.
    */
   progress(): boolean {
     const hasRoom = this.hasRoomForWaiting;
@@ -338,7 +340,10 @@ export class Connection {
     return this.#sendsLeft > 0 && this.#looksLeft >= 0;
   }
 
-  /** Whether a send may write to the socket without spinning. */
+  /**
+   * Whether a send may write to the socket without spinning. A daemon that is
+   * gone leaves it empty, and the send says so.
+   */
   #writable(): boolean {
     if (this.#sendsLeft === 0) this.#lookForRoom();
     if (this.#sendsLeft === 0) return false;
@@ -363,8 +368,9 @@ export class Connection {
   }
 
   /**
-   * Calls back, once, when a send may write to the socket, or at the end; for
-   * one at a time.
+   * Calls back, once, when a send may write to the socket, or at the end; one
+   * can wait at a time. Three quarters of the socket are free then, unless
+   * `progress` has found room before that.
    */
   onWritable(resume: () => void): void {
     this.#resume = resume;

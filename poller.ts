@@ -122,7 +122,7 @@ export class Poller {
   #polling: Promise<number> | undefined;
   /** How long the last wait was, in milliseconds. */
   #lastWait = Infinity;
-  /** Who is waiting for a turn of the event loop. */
+  /** Who is waiting for a turn of the event loop, or for promises alone. */
   #turns = 0;
   /** Calls that other threads are making. */
   #calls = 0;
@@ -132,7 +132,7 @@ export class Poller {
   #turned = 0;
   /** When it had its last turn. */
   #turnEnded = 0;
-  /** How often somebody was served since then. */
+  /** How often somebody was served since then, or had promises' effects. */
   #servings = 0;
   #resting: Promise<void> | undefined;
   /** The call that it rests on. */
@@ -208,13 +208,13 @@ export class Poller {
     this.#servings++;
     // This thread does not wait before who awaits this has gone on.
     this.#turns++;
-    turned.then(() => {}).then(() => this.#turns--);
+    turned.then(() => {}, () => {}).then(() => this.#turns--);
     return turned;
   }
 
   /** Whether it is too long ago that the event loop had its turn. */
   get #isTurnDue(): boolean {
-    return this.#servings === MOST_SERVINGS ||
+    return this.#servings >= MOST_SERVINGS ||
       performance.now() - this.#turnEnded > TURN_INTERVAL;
   }
 

@@ -17,11 +17,14 @@ import { Poller, POLLGONE, POLLIN, type Watch } from "./poller.ts";
  */
 const LONGEST_TURN = 1;
 
+/** By number as well: a program's tests may have stopped the clock. */
+const MOST_EVENTS = 10_000;
+
 /**
- * After so many dispatches in a row that have left something, the reader is
+ * After so many dispatches in a row that may have left something, the reader is
  * behind, and its turn no longer ends for sends, with which it would be the
  * further behind. Sooner, and the reader catches up while the daemon has nothing
- * to do; never, and corosync has hundreds of thousands of messages wait, at
+ * to do; never, and corosync has more than a hundred thousand messages wait, at
  * twice the cost.
  */
 const BEHIND = 128;
@@ -61,7 +64,7 @@ export class Receiver {
   #turnEnd = 0;
   /** What the connection has broken with. */
   #failure: CpgError | number | undefined;
-  /** How many dispatches in a row have left something. */
+  /** How many dispatches in a row may have left something. */
   #full = 0;
   /** How many events this turn has brought. */
   #count = 0;
@@ -141,7 +144,7 @@ export class Receiver {
   /** Whether the reader goes on, and not who sends. */
   get #inTurn(): boolean {
     // A daemon that has run out of work is slow to begin again.
-    return performance.now() < this.#turnEnd &&
+    return performance.now() < this.#turnEnd && this.#count < MOST_EVENTS &&
       (this.#full > BEHIND || !this.#connection.hasRoomForWaiting);
   }
 
@@ -194,6 +197,7 @@ export class Receiver {
       while (this.#goesOn && !this.#empty) {
         // Sends that wait go before the next events, and what their senders
         // then send.
+        this.#turnEnd = 0;
         if (this.#connection.progress()) {
           await poller.turnIfDue();
           if (!this.#goesOn) break;

@@ -21,12 +21,16 @@ const SIZEOF_MEMINFO = 36;
 const WMEM_ALLOC = 8;
 
 /**
- * The share of the buffer that sends may fill: the rest is for requests, which
- * write a byte as well, and are not counted.
+ * The share of the buffer that sends may fill: the rest is for requests, and
+ * for sends that had to wait for one, which write a byte as well and are not
+ * counted.
  */
 const SHARE = 0.9;
 
-/** Less room than for so many sends is as good as none: to look costs as much. */
+/**
+ * Less room than for so many sends is as good as none: to look, and to have
+ * senders go on, would cost more than it brings.
+ */
 const LEAST = 32;
 
 /** Sends after a look where the system does not say what there is room for. */

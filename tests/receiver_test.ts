@@ -224,6 +224,29 @@ Deno.test("a reader's turn ends where a send that waits has room", async () => {
   assertEquals(steps, Array(9).fill(round).flat());
 });
 
+Deno.test("a reader's turn ends with a clock that is stopped", async () => {
+  const steps = await readingOn(25_000, false);
+  assertEquals(steps.filter((step) => step === "sends").length, 3);
+});
+
+Deno.test("nothing is read while senders have their turn", async () => {
+  const steps: string[] = [];
+  let pull = () => {};
+  await received(
+    [[change([self, other])], [message], [message]],
+    async (receiver, taken) => {
+      pull = () => receiver.pull();
+      await until("the last message", () => taken.length > 2);
+    },
+    (step) => {
+      steps.push(step);
+      // The reader awaits what he sends.
+      if (step === "sends") Promise.resolve().then(() => pull());
+    },
+  );
+  assertEquals(steps.slice(0, 9), [...round, ...round, ...round]);
+});
+
 Deno.test("who is far behind reads on where a send that waits has room", async () => {
   const steps = await readingOn(200, true);
   const rounds = steps.filter((step) => step === "sends").length;

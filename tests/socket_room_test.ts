@@ -157,6 +157,15 @@ Deno.test("what could not be measured once is measured again", () => {
   assertEquals(room.look(), 249);
 });
 
+Deno.test("what is sent at once is as much as there is room for", async () => {
+  const rooms = [100, 0];
+  using _look = stub(SocketRoom.prototype, "look", () => rooms.shift() ?? 0);
+  const group = await joinFresh();
+  const messages = Array<Uint8Array>(200).fill(new Uint8Array());
+  assertEquals(group.trySendAll(messages), 100);
+  await group.close();
+});
+
 Deno.test("an event has a send go on that waits for room, where there is some", async () => {
   let room = 1;
   using _look = stub(SocketRoom.prototype, "look", () => room);
