@@ -12,13 +12,8 @@ import { inTurn } from "./in_turn.ts";
 import type { Libcpg } from "./libcpg.ts";
 import { NativeMemory } from "./memory.ts";
 import { PollSet } from "./poll_set.ts";
-import {
-  hasDescriptors,
-  Poller,
-  POLLGONE,
-  POLLOUT,
-  type Watch,
-} from "./poller.ts";
+import type { Watch } from "./poller.ts";
+import { hasDescriptors, Poller, POLLGONE, POLLOUT } from "./poller.ts";
 import type { Sent } from "./sender.ts";
 import { SocketRoom } from "./socket_room.ts";
 import { SIZEOF_CPG_MODEL_V1_DATA, writeCpgModelV1Data } from "./structs.ts";
@@ -72,7 +67,10 @@ export const FIRST_PAUSE = 4;
 /** The longest pause between two attempts, in milliseconds. */
 const LONGEST_PAUSE = 64;
 
-/** Looks at a time: then others have their turn. */
+/**
+ * Looks that `send` takes before others have had their turn. With more, it gets
+ * further ahead of its own reader.
+ */
 const MOST_LOOKS = 1;
 
 /** The most descriptors that connecting takes at a time. */
@@ -94,7 +92,9 @@ export class Connection {
   #busy = false;
   readonly #waiting: (() => void)[] = [];
   readonly #room: SocketRoom;
+  /** Sends that the last look has found room for. */
   #sendsLeft = 0;
+  /** Looks left to `send`; below 0 where `trySend` has taken more: it waits. */
   #looksLeft = 0;
   /** Goes on with the send that waits for room. */
   #resume: (() => void) | undefined;
@@ -181,8 +181,9 @@ export class Connection {
    * @returns Whether corosync took it.
    */
   try(request: Request): boolean {
-    return !this.#busy && this.#writable() &&
-      this.#taken(request, request.attempt(this.#memory) as number);
+    if (this.#busy || !this.#hasRoom()) return false;
+    this.#sendsLeft--;
+    return this.#taken(request, request.attempt(this.#memory) as number);
   }
 
   /**
@@ -193,10 +194,10 @@ export class Connection {
    */
   trySome(batch: Batch): number {
     let taken = 0;
-    while (taken < batch.count && !this.#busy && this.#writable()) {
-      const { count, result } = batch.attempt(taken, 1 + this.#sendsLeft);
+    while (taken < batch.count && !this.#busy && this.#hasRoom()) {
+      const { count, result } = batch.attempt(taken, this.#sendsLeft);
       taken += count;
-      this.#sendsLeft -= Math.max(0, count - 1);
+      this.#sendsLeft -= count;
       const failed = result !== CsError.CS_OK &&
         result !== CsError.CS_ERR_TRY_AGAIN;
       // Where the daemon is lost, nobody knows what has become of the rest.
@@ -226,11 +227,10 @@ export class Connection {
 
   /**
    * Corosync gets on: tries again what it refused, and goes on with what waits
-   * for room, where there is some.
-   *
-   * @returns Whether anything has gone on, or been tried.
+   * for room that is there; says whether it has done anything.
    */
   progress(): boolean {
+    // Not for what begins to wait just now.
     const hasRoom = this.hasRoomForWaiting;
     const retried = this.#retry(true);
     if (hasRoom) this.#goOn();
@@ -248,6 +248,7 @@ export class Connection {
     resume?.();
   }
 
+  /** Tries again what was refused; `send` may then look for room again. */
   #retry(progress: boolean): boolean {
     this.#refused = false;
     this.#looksLeft = MOST_LOOKS; // Others have had their turn.
@@ -329,12 +330,12 @@ export class Connection {
     throw new CpgError(doing, call, result);
   }
 
-  /** Whether corosync has refused a request, and not got on since. */
+  /** Whether corosync has refused a request that is still to wait. */
   get refused(): boolean {
     return this.#refused;
   }
 
-  /** Whether a send may go: there are looks left, and it would not spin. */
+  /** Whether `send` may go on: it is its turn, and there is room. */
   maySend(): boolean {
     if (this.#sendsLeft === 0 && this.#looksLeft > 0) this.#lookForRoom();
     return this.#sendsLeft > 0 && this.#looksLeft >= 0;
@@ -344,11 +345,9 @@ export class Connection {
    * Whether a send may write to the socket without spinning. A daemon that is
    * gone leaves it empty, and the send says so.
    */
-  #writable(): boolean {
+  #hasRoom(): boolean {
     if (this.#sendsLeft === 0) this.#lookForRoom();
-    if (this.#sendsLeft === 0) return false;
-    this.#sendsLeft--;
-    return true;
+    return this.#sendsLeft > 0;
   }
 
   /** Looks at the socket, and lets as many send as there is room for. */
@@ -368,9 +367,8 @@ export class Connection {
   }
 
   /**
-   * Calls back, once, when a send may write to the socket, or at the end; one
-   * can wait at a time. Three quarters of the socket are free then, unless
-   * `progress` has found room before that.
+   * Calls back, once, when three quarters of the socket are free, `progress` has
+   * found room before that, or at the end; one can wait at a time.
    */
   onWritable(resume: () => void): void {
     this.#resume = resume;

@@ -35,8 +35,8 @@ export interface Dispatcher {
    * exceeds it.
    * @param mayLend Whether nobody needs the messages any more that were lent.
    * @returns CS_ERR_TRY_AGAIN when nothing is left, CS_OK when there may be
-   * more, anything else when the connection is broken. A broken connection can
-   * also show as CS_OK without an event.
+   * more, anything else when the connection is broken. CS_OK without an event is
+   * a fragment that is not a message's last, or a broken connection.
    */
   run(
     handle: bigint,

@@ -39,6 +39,7 @@ export class Outbox {
   readonly #pending: Pending[] = [];
   /** Who waits until there is nothing to send. */
   readonly #flushing: (() => void)[] = [];
+  /** How many messages corosync has taken: the place of the last of them. */
   #taken = 0;
   /** How long to wait if corosync refuses the next one, in milliseconds. */
   #wait = FIRST_PAUSE;
@@ -48,11 +49,6 @@ export class Outbox {
   constructor(connection: Connection) {
     this.#connection = connection;
     connection.ending.onEnd((reason) => this.#giveUp(reason as CpgError));
-  }
-
-  /** How many messages corosync has taken: the place of the last of them. */
-  get taken(): number {
-    return this.#taken;
   }
 
   /** Sends at once, or says that it cannot now. */

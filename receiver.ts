@@ -21,9 +21,9 @@ const LONGEST_TURN = 1;
 const MOST_EVENTS = 10_000;
 
 /**
- * After so many dispatches in a row that may have left something, the reader is
- * behind, and its turn no longer ends for sends, with which it would be the
- * further behind. Sooner, and the reader catches up while the daemon has nothing
+ * After so many dispatches in a row, each of up to 128 events, that may have left
+ * something, the reader is behind: its turn no longer ends for sends, with which
+ * it would be the further behind. Sooner, and the reader catches up while the daemon has nothing
  * to do; never, and corosync has more than a hundred thousand messages wait, at
  * twice the cost.
  */
@@ -70,6 +70,8 @@ export class Receiver {
   #count = 0;
   /** Whether nothing was left when the last of them had been taken. */
   #empty = false;
+  /** Whether the daemon was gone, and the last dispatch without an event. */
+  #isHollow = false;
   #leaving = false;
   #stopped = false;
 
@@ -145,7 +147,7 @@ export class Receiver {
   get #inTurn(): boolean {
     // A daemon that has run out of work is slow to begin again.
     return performance.now() < this.#turnEnd && this.#count < MOST_EVENTS &&
-      (this.#full > BEHIND || !this.#connection.hasRoomForWaiting);
+      (this.#full >= BEHIND || !this.#connection.hasRoomForWaiting);
   }
 
   /** Takes some events; a promise where another thread does it. */
@@ -171,7 +173,7 @@ export class Receiver {
   readonly #room = () => this.#isAwaited ? Infinity : this.#inbox.room;
 
   readonly #push = (event: GroupEvent) => {
-    // The same call of cpg_dispatch can bring more after the departure.
+    // The same dispatch can bring more after the departure.
     if (this.#stopped) return;
     this.#count++;
     this.#inbox.push(event);
@@ -211,9 +213,12 @@ export class Receiver {
         if (this.#count === 0 || this.#empty) break;
         await poller.turnIfDue();
       }
-      if ((revents & POLLGONE) && this.#count === 0) {
+      const isHollow = (revents & POLLGONE) !== 0 && this.#count === 0;
+      // Once, it may have been a part of a message, with others behind it.
+      if (isHollow && (this.#empty || this.#isHollow)) {
         this.#failure ??= CsError.CS_ERR_LIBRARY;
       }
+      this.#isHollow = isHollow;
     } catch (error) {
       this.#failure = unreceived(error);
     }
