@@ -11,8 +11,6 @@ import { CpgError } from "./errors.ts";
 import type { GroupEvent, Member } from "./events.ts";
 
 interface Waiter {
-  /** How many own messages have to be processed. */
-  readonly count: number;
   resolve(): void;
   reject(error: unknown): void;
 }
@@ -25,7 +23,8 @@ export class Confirmations {
   #processed = 0;
   /** What was received when the session began. */
   #base = 0;
-  #waiters: Waiter[] = [];
+  /** By how many own messages have to be processed. */
+  #waiters = new Map<number, Waiter>();
 
   /**
    * Resolves when the reader is done with the message that corosync was the
@@ -35,8 +34,7 @@ export class Confirmations {
     const count = this.#base + place;
     if (count <= this.#processed) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      this.#waiters.push({ count, resolve, reject });
-      this.#waiters.sort((a, b) => a.count - b.count);
+      this.#waiters.set(count, { resolve, reject });
     });
   }
 
@@ -48,20 +46,19 @@ export class Confirmations {
   /** The reader is done with an event. */
   process(event: GroupEvent, self: Member): void {
     if (!isFrom(event, self)) return;
-    this.#processed++;
-    while (this.#waiters.length && this.#waiters[0].count <= this.#processed) {
-      this.#waiters.shift()!.resolve();
-    }
+    const count = ++this.#processed;
+    this.#waiters.get(count)?.resolve();
+    this.#waiters.delete(count);
   }
 
   /** The session ends: what has not come back never will. */
   end(doing: string, reason: CpgError): void {
     const [back, missing] = [true, false].map((back) =>
-      this.#waiters.filter(({ count }) => (count <= this.#received) === back)
+      [...this.#waiters].filter(([count]) => (count <= this.#received) === back)
     );
-    this.#waiters = back;
+    this.#waiters = new Map(back);
     this.#base = this.#received;
-    for (const { reject } of missing) {
+    for (const [, { reject }] of missing) {
       reject(
         new CpgError(doing, "cpg_dispatch", reason.value, {
           remedy: `${reason.message}; the message may or may not be delivered`,
@@ -74,8 +71,8 @@ export class Confirmations {
 
   /** Nobody will read what is in the inbox. */
   abandon(reason: CpgError): void {
-    for (const { reject } of this.#waiters) reject(reason);
-    this.#waiters = [];
+    for (const { reject } of this.#waiters.values()) reject(reason);
+    this.#waiters.clear();
   }
 }
 

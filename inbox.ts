@@ -5,6 +5,7 @@
  * @module
  */
 import { eventSize, type GroupEvent } from "./events.ts";
+import { Queue } from "./queue.ts";
 
 interface Waiter {
   resolve(result: IteratorResult<GroupEvent>): void;
@@ -19,8 +20,7 @@ export class Inbox {
   readonly #processed: (event: GroupEvent) => void;
   /** What the reader was given last, and is still at. */
   #current: GroupEvent | undefined;
-  #events: GroupEvent[] = [];
-  #next = 0;
+  readonly #events = new Queue<GroupEvent>();
   #size = 0;
   #waiter: Waiter | undefined;
   #reading = false;
@@ -52,7 +52,7 @@ export class Inbox {
 
   /** Whether there is no event that is not read, or being read. */
   get idle(): boolean {
-    return this.#next === this.#events.length && !this.#current;
+    return this.#events.length === 0 && !this.#current;
   }
 
   /** Adds an event at the end. */
@@ -80,8 +80,7 @@ export class Inbox {
 
   /** Forgets what has not been read. */
   clear(): void {
-    this.#events = [];
-    this.#next = 0;
+    this.#events.clear();
     this.#size = 0;
   }
 
@@ -122,17 +121,9 @@ export class Inbox {
 
   #take(): GroupEvent | undefined {
     this.#finishCurrent();
-    if (this.#next === this.#events.length && !this.#end) this.#wanting();
-    if (this.#next === this.#events.length) return undefined;
-    const event = this.#current = this.#events[this.#next];
-    if (++this.#next === this.#events.length) {
-      this.#events = [];
-      this.#next = 0;
-    } else if (this.#next === 1024) {
-      // Read events go a thousand at a time: shifting each would be slow.
-      this.#events.splice(0, this.#next);
-      this.#next = 0;
-    }
+    if (this.#events.length === 0 && !this.#end) this.#wanting();
+    const event = this.#current = this.#events.shift();
+    if (!event) return undefined;
     const wasFull = this.room <= 0;
     this.#size -= eventSize(event);
     if (wasFull && this.room > 0) this.#drained();

@@ -12,6 +12,7 @@ import {
 } from "./connection.ts";
 import { CpgError, CsError } from "./errors.ts";
 import { Poller } from "./poller.ts";
+import { Queue } from "./queue.ts";
 
 /** A send; its `attempt` answers at once if it is `immediate`. */
 export interface Send extends Request {
@@ -36,7 +37,7 @@ interface Pending {
 export class Outbox {
   readonly #connection: Connection;
   /** The first is being made, or waits for its next attempt. */
-  readonly #pending: Pending[] = [];
+  readonly #pending = new Queue<Pending>();
   /** Who waits until there is nothing to send. */
   readonly #flushing: (() => void)[] = [];
   /** How many messages corosync has taken: the place of the last of them. */
@@ -106,7 +107,7 @@ export class Outbox {
    */
   #run(): void {
     while (this.#pending.length > 0) {
-      const pending = this.#pending[0];
+      const pending = this.#pending.first!;
       try {
         if (!this.#deliver(pending)) return;
         this.#succeed(pending);
@@ -218,7 +219,7 @@ export class Outbox {
 
   /** The connection ends: says of each send what may have become of it. */
   #giveUp(reason: CpgError): void {
-    for (const { send, given, reject } of this.#pending) {
+    for (const { send, given, reject } of this.#pending.values()) {
       reject(this.#failure(send, given, reason));
     }
   }
