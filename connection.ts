@@ -14,6 +14,7 @@ import { NativeMemory } from "./memory.ts";
 import { PollSet } from "./poll_set.ts";
 import type { Watch } from "./poller.ts";
 import { hasDescriptors, Poller, POLLGONE, POLLOUT } from "./poller.ts";
+import { Queue } from "./queue.ts";
 import type { Sent } from "./sender.ts";
 import { SocketRoom } from "./socket_room.ts";
 import { SIZEOF_CPG_MODEL_V1_DATA, writeCpgModelV1Data } from "./structs.ts";
@@ -90,7 +91,7 @@ export class Connection {
   /** The socket alone. */
   readonly #set: PollSet;
   #busy = false;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting = new Queue<() => void>();
   readonly #room: SocketRoom;
   /** Sends that the last look has found room for. */
   #sendsLeft = 0;

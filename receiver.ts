@@ -18,14 +18,14 @@ import { Poller, POLLGONE, POLLIN, type Watch } from "./poller.ts";
 const LONGEST_TURN = 1;
 
 /** By number as well: a program's tests may have stopped the clock. */
-const MOST_EVENTS = 10_000;
+const MOST_IN_TURN = 10_000;
 
 /**
  * After so many dispatches in a row, each of up to 128 events, that may have left
  * something, the reader is behind: its turn no longer ends for sends, with which
- * it would be the further behind. Sooner, and the reader catches up while the daemon has nothing
- * to do; never, and corosync has more than a hundred thousand messages wait, at
- * twice the cost.
+ * it would be the further behind. Sooner, and the reader catches up while the
+ * daemon has nothing to do; never, and corosync has more than a hundred thousand
+ * messages wait, at twice the cost.
  */
 const BEHIND = 128;
 
@@ -146,7 +146,7 @@ export class Receiver {
   /** Whether the reader goes on, and not who sends. */
   get #inTurn(): boolean {
     // A daemon that has run out of work is slow to begin again.
-    return performance.now() < this.#turnEnd && this.#count < MOST_EVENTS &&
+    return performance.now() < this.#turnEnd && this.#count < MOST_IN_TURN &&
       (this.#full >= BEHIND || !this.#connection.hasRoomForWaiting);
   }
 
